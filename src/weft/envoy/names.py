@@ -1,0 +1,31 @@
+"""The names our Envoy configuration uses, in Istio's forms where it has one, so that dashboards and patches match."""
+
+HTTP_PROXY_ROUTES = "http_proxy"  # the route configuration of the unprivileged mode, filled on demand by VHDS
+INNER_LISTENER = "connect_inner"  # the internal listener that routes what comes inside a CONNECT
+PASSTHROUGH = "PassthroughCluster"  # the caller's own destination (dynamic forward proxy in unprivileged mode)
+BLACK_HOLE = "BlackHoleCluster"
+IDENTITY_SECRET = "default"  # the workload's certificate and key
+TRUST_SECRET = "ROOTCA"  # the trust bundle
+
+
+def outbound_cluster(port: int, subset: str, host: str) -> str:
+    """`outbound|9080|v1|reviews.default.svc.cluster.local`; the subset may be empty."""
+    return f"outbound|{port}|{subset}|{host}"
+
+
+def inbound_cluster(port: int) -> str:
+    """The cluster of the application beside the proxy: `inbound|9080||`."""
+    return f"inbound|{port}||"
+
+
+def parse_outbound(name: str) -> tuple[int, str, str] | None:
+    """(port, subset, host) of an outbound cluster's name; None for any other name."""
+    match name.split("|"):
+        case ["outbound", port, subset, host] if port.isdigit():
+            return int(port), subset, host
+    return None
+
+
+def vhds_name(route_config: str, host: str) -> str:
+    """What Envoy asks for when it needs the virtual host of `host`."""
+    return f"{route_config}/{host}"

@@ -1,0 +1,61 @@
+"""The mesh: everything that was said, in one frozen value. The next mesh is made from the last one by `translate`.
+
+Mappings are never changed after the mesh is made; a change makes a new mesh that shares all that stayed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from weft.hostname import DEFAULT_DOMAIN
+from weft.model.endpoint import Endpoint
+from weft.model.gateway import Gateway
+from weft.model.route import RouteSet
+from weft.model.security import PeerAuthentication
+from weft.model.service import Service
+from weft.model.traffic import ServicePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator set for the whole mesh."""
+
+    trust_domain: str = "cluster.local"
+    domain: str = DEFAULT_DOMAIN
+    root_namespace: str = "istio-system"
+    allow_any: bool = True  # unknown external hosts pass (Istio's outboundTrafficPolicy ALLOW_ANY)
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """All look-ups that scoping needs. Keys of `services`, `endpoints`, `routes` and `policies` are full host names;
+    those beginning with `*` are wildcards, and only they are searched by pattern.
+
+    `routes` holds what applies inside the mesh and at gateways alike (its RouteSets name their gateways); every host of
+    a RouteSet is a key. Several entries of one key stand in order of precedence (the older first).
+    """
+
+    settings: Settings = Settings()
+    services: Mapping[str, tuple[Service, ...]] = field(default_factory=dict)
+    endpoints: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)
+    routes: Mapping[str, tuple[RouteSet, ...]] = field(default_factory=dict)
+    policies: Mapping[str, tuple[ServicePolicy, ...]] = field(default_factory=dict)
+    peer_authentications: Mapping[str, tuple[PeerAuthentication, ...]] = field(default_factory=dict)  # by namespace
+    gateways: Mapping[str, Gateway] = field(default_factory=dict)  # by namespace/name
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What differs between two meshes, for those who hold something made from the first.
+
+    `hosts`: keys of services, routes or policies that changed. `endpoints`: hosts whose endpoints changed (and nothing
+    else of them). `everything`: a change that may touch any proxy (peer authentication, gateways, settings, wildcards).
+    """
+
+    hosts: frozenset[str] = frozenset()
+    endpoints: frozenset[str] = frozenset()
+    everything: bool = False
+
+    def __or__(self, other: "Change") -> "Change":
+        return Change(
+            self.hosts | other.hosts, self.endpoints | other.endpoints, self.everything or other.everything
+        )

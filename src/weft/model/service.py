@@ -1,0 +1,77 @@
+"""A service: a name that callers use, its ports, and where its endpoints come from."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from weft.ref import Ref
+
+
+class Protocol(Enum):
+    """What is spoken on a port, decided by its `appProtocol`, else the part of its name before the dash (Istio's rule)."""
+
+    HTTP = "http"
+    HTTP2 = "http2"
+    GRPC = "grpc"
+    TCP = "tcp"
+    TLS = "tls"
+    HTTPS = "https"
+    UDP = "udp"
+
+    @property
+    def is_http(self) -> bool:
+        """Whether a proxy may read requests on it."""
+        return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC)
+
+    @property
+    def is_http2(self) -> bool:
+        """Whether the application is spoken to in HTTP/2."""
+        return self in (Protocol.HTTP2, Protocol.GRPC)
+
+
+class Location(Enum):
+    """Whether the service is within the mesh (its endpoints speak mesh mTLS) or outside it."""
+
+    INTERNAL = "internal"
+    EXTERNAL = "external"
+
+
+class Resolution(Enum):
+    """How endpoints are found. STATIC: they are listed or registered. DNS: the host or endpoint names are resolved by the
+    agent. NONE: the caller's own destination address, or for HTTP the request's host, is used."""
+
+    STATIC = "static"
+    DNS = "dns"
+    DNS_ROUND_ROBIN = "dns-round-robin"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """A port of a service, by the number callers use."""
+
+    number: int
+    name: str
+    protocol: Protocol
+    target_port: int = 0  # of the endpoints, for services whose endpoints do not say (ServiceEntry); 0: the number
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A name with ports. `hostname` is the full name (`reviews.default.svc.cluster.local`) or an external host, perhaps a
+    wildcard. `export_to` holds namespaces, or `*`."""
+
+    hostname: str
+    namespace: str
+    name: str
+    ports: tuple[ServicePort, ...]
+    origin: Ref
+    location: Location = Location.INTERNAL
+    resolution: Resolution = Resolution.STATIC
+    export_to: tuple[str, ...] = ("*",)
+    subject_alt_names: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    created: str = ""  # creation time, RFC 3339: the older wins a conflict
+
+    def port(self, number: int) -> ServicePort | None:
+        """The port that callers know by `number`."""
+        return next((port for port in self.ports if port.number == number), None)

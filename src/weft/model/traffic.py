@@ -1,0 +1,167 @@
+"""How a caller's proxy treats a service: balancing, pools, outliers, TLS, subsets. Durations are in seconds."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from weft.model.labels import Labels
+from weft.ref import Ref
+
+
+class Balancer(Enum):
+    """Simple load balancing. LEAST_REQUEST is the default, as in Istio."""
+
+    LEAST_REQUEST = "least-request"
+    ROUND_ROBIN = "round-robin"
+    RANDOM = "random"
+    PASSTHROUGH = "passthrough"
+
+
+@dataclass(frozen=True, slots=True)
+class HashOnHeader:
+    """The value of a request header."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class HashOnCookie:
+    """A cookie, made when absent if `ttl` is given (0: a session cookie)."""
+
+    name: str
+    ttl: float | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HashOnQuery:
+    """The value of a query parameter."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class HashOnSourceIp:
+    """The address of the connection's other end."""
+
+
+HashKey = HashOnHeader | HashOnCookie | HashOnQuery | HashOnSourceIp
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistentHash:
+    """Requests with the same key go to the same endpoint while the endpoints stay. `maglev` None: ring hash."""
+
+    key: HashKey
+    minimum_ring_size: int = 1024
+    maglev_table_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBalancing:
+    """The algorithm, and how long a new endpoint is warmed up (seconds)."""
+
+    algorithm: Balancer | ConsistentHash = Balancer.LEAST_REQUEST
+    warmup: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keepalive:
+    """TCP keep-alive probes."""
+
+    probes: int | None = None
+    time: float | None = None
+    interval: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionPool:
+    """Limits of one proxy towards a service; None: unlimited (Envoy's own defaults raised, as in Istio)."""
+
+    max_connections: int | None = None
+    connect_timeout: float | None = None
+    keepalive: Keepalive | None = None
+    max_connection_duration: float | None = None
+    max_pending_requests: int | None = None
+    max_requests: int | None = None
+    max_requests_per_connection: int | None = None
+    max_retries: int | None = None
+    idle_timeout: float | None = None
+    max_concurrent_streams: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutlierDetection:
+    """When an endpoint is left out for a while. None: Envoy's default; 0 consecutive errors: that check is off."""
+
+    consecutive_5xx: int | None = None
+    consecutive_gateway_errors: int | None = None
+    consecutive_local_origin_failures: int | None = None
+    split_external_local_origin_errors: bool = False
+    interval: float | None = None
+    base_ejection_time: float | None = None
+    max_ejection_percent: int | None = None
+    min_health_percent: int | None = None
+
+
+class TlsMode(Enum):
+    """ISTIO_MUTUAL is the mesh's own mTLS."""
+
+    DISABLE = "disable"
+    SIMPLE = "simple"
+    MUTUAL = "mutual"
+    ISTIO_MUTUAL = "istio-mutual"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTls:
+    """TLS towards the endpoints. Paths are on the proxy's node. Absent where mTLS is decided endpoint by endpoint."""
+
+    mode: TlsMode
+    client_certificate: str = ""
+    private_key: str = ""
+    ca_certificates: str = ""
+    credential_name: str = ""
+    subject_alt_names: tuple[str, ...] = ()
+    sni: str = ""
+    insecure_skip_verify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PortPolicy:
+    """What one port is given; None: nothing said."""
+
+    load_balancing: LoadBalancing | None = None
+    connection_pool: ConnectionPool | None = None
+    outlier_detection: OutlierDetection | None = None
+    tls: ClientTls | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficPolicy:
+    """What all ports are given, and what some ports have instead (whole: a port's policy inherits nothing, as in Istio)."""
+
+    all_ports: PortPolicy = PortPolicy()
+    ports: tuple[tuple[int, PortPolicy], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """The endpoints with these labels; `policy` is laid over the service's."""
+
+    name: str
+    labels: Labels
+    policy: TrafficPolicy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePolicy:
+    """One DestinationRule: `host` is a full name or wildcard."""
+
+    host: str
+    namespace: str
+    origin: Ref
+    policy: TrafficPolicy = TrafficPolicy()
+    subsets: tuple[Subset, ...] = ()
+    export_to: tuple[str, ...] = ("*",)
+    workload_selector: Labels = ()
+    created: str = ""

@@ -1,0 +1,205 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Health(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    HEALTHY: _ClassVar[Health]
+    UNHEALTHY: _ClassVar[Health]
+    DRAINING: _ClassVar[Health]
+HEALTHY: Health
+UNHEALTHY: Health
+DRAINING: Health
+
+class JoinRequest(_message.Message):
+    __slots__ = ("token", "node", "csr")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    CSR_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    node: str
+    csr: bytes
+    def __init__(self, token: _Optional[str] = ..., node: _Optional[str] = ..., csr: _Optional[bytes] = ...) -> None: ...
+
+class RenewRequest(_message.Message):
+    __slots__ = ("certificates", "csr", "signature")
+    CERTIFICATES_FIELD_NUMBER: _ClassVar[int]
+    CSR_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    certificates: bytes
+    csr: bytes
+    signature: bytes
+    def __init__(self, certificates: _Optional[bytes] = ..., csr: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
+class SignRequest(_message.Message):
+    __slots__ = ("spiffe_id", "csr")
+    SPIFFE_ID_FIELD_NUMBER: _ClassVar[int]
+    CSR_FIELD_NUMBER: _ClassVar[int]
+    spiffe_id: str
+    csr: bytes
+    def __init__(self, spiffe_id: _Optional[str] = ..., csr: _Optional[bytes] = ...) -> None: ...
+
+class Certificate(_message.Message):
+    __slots__ = ("chain", "bundle", "not_after")
+    CHAIN_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_FIELD_NUMBER: _ClassVar[int]
+    NOT_AFTER_FIELD_NUMBER: _ClassVar[int]
+    chain: bytes
+    bundle: bytes
+    not_after: int
+    def __init__(self, chain: _Optional[bytes] = ..., bundle: _Optional[bytes] = ..., not_after: _Optional[int] = ...) -> None: ...
+
+class Address(_message.Message):
+    __slots__ = ("host", "port")
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    host: str
+    port: int
+    def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
+
+class InboundPort(_message.Message):
+    __slots__ = ("name", "number", "protocol", "listen", "application")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    LISTEN_FIELD_NUMBER: _ClassVar[int]
+    APPLICATION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    number: int
+    protocol: str
+    listen: Address
+    application: Address
+    def __init__(self, name: _Optional[str] = ..., number: _Optional[int] = ..., protocol: _Optional[str] = ..., listen: _Optional[_Union[Address, _Mapping]] = ..., application: _Optional[_Union[Address, _Mapping]] = ...) -> None: ...
+
+class Upstream(_message.Message):
+    __slots__ = ("host", "port", "listen")
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    LISTEN_FIELD_NUMBER: _ClassVar[int]
+    host: str
+    port: int
+    listen: Address
+    def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ..., listen: _Optional[_Union[Address, _Mapping]] = ...) -> None: ...
+
+class Workload(_message.Message):
+    __slots__ = ("namespace", "name", "service_account", "labels", "locality", "network", "weight", "health", "gateway", "http_proxy", "inbound", "upstreams", "gateway_host", "envoy_version")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    LOCALITY_FIELD_NUMBER: _ClassVar[int]
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    HEALTH_FIELD_NUMBER: _ClassVar[int]
+    GATEWAY_FIELD_NUMBER: _ClassVar[int]
+    HTTP_PROXY_FIELD_NUMBER: _ClassVar[int]
+    INBOUND_FIELD_NUMBER: _ClassVar[int]
+    UPSTREAMS_FIELD_NUMBER: _ClassVar[int]
+    GATEWAY_HOST_FIELD_NUMBER: _ClassVar[int]
+    ENVOY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    name: str
+    service_account: str
+    labels: _containers.ScalarMap[str, str]
+    locality: str
+    network: str
+    weight: int
+    health: Health
+    gateway: bool
+    http_proxy: Address
+    inbound: _containers.RepeatedCompositeFieldContainer[InboundPort]
+    upstreams: _containers.RepeatedCompositeFieldContainer[Upstream]
+    gateway_host: str
+    envoy_version: str
+    def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., service_account: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., locality: _Optional[str] = ..., network: _Optional[str] = ..., weight: _Optional[int] = ..., health: _Optional[_Union[Health, str]] = ..., gateway: _Optional[bool] = ..., http_proxy: _Optional[_Union[Address, _Mapping]] = ..., inbound: _Optional[_Iterable[_Union[InboundPort, _Mapping]]] = ..., upstreams: _Optional[_Iterable[_Union[Upstream, _Mapping]]] = ..., gateway_host: _Optional[str] = ..., envoy_version: _Optional[str] = ...) -> None: ...
+
+class EdgeCounters(_message.Message):
+    __slots__ = ("proxy", "cluster", "endpoint", "requests", "successes", "errors", "connections", "mtls")
+    PROXY_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    SUCCESSES_FIELD_NUMBER: _ClassVar[int]
+    ERRORS_FIELD_NUMBER: _ClassVar[int]
+    CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
+    MTLS_FIELD_NUMBER: _ClassVar[int]
+    proxy: str
+    cluster: str
+    endpoint: str
+    requests: int
+    successes: int
+    errors: int
+    connections: int
+    mtls: bool
+    def __init__(self, proxy: _Optional[str] = ..., cluster: _Optional[str] = ..., endpoint: _Optional[str] = ..., requests: _Optional[int] = ..., successes: _Optional[int] = ..., errors: _Optional[int] = ..., connections: _Optional[int] = ..., mtls: _Optional[bool] = ...) -> None: ...
+
+class EdgeLatency(_message.Message):
+    __slots__ = ("proxy", "cluster", "bounds", "counts")
+    PROXY_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    BOUNDS_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    proxy: str
+    cluster: str
+    bounds: _containers.RepeatedScalarFieldContainer[float]
+    counts: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, proxy: _Optional[str] = ..., cluster: _Optional[str] = ..., bounds: _Optional[_Iterable[float]] = ..., counts: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class ProxyState(_message.Message):
+    __slots__ = ("proxy", "certificate_not_after", "connected", "listeners")
+    class ListenersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    PROXY_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_NOT_AFTER_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    LISTENERS_FIELD_NUMBER: _ClassVar[int]
+    proxy: str
+    certificate_not_after: int
+    connected: bool
+    listeners: _containers.ScalarMap[str, int]
+    def __init__(self, proxy: _Optional[str] = ..., certificate_not_after: _Optional[int] = ..., connected: _Optional[bool] = ..., listeners: _Optional[_Mapping[str, int]] = ...) -> None: ...
+
+class NodeReport(_message.Message):
+    __slots__ = ("complete", "upsert", "remove", "edges", "latencies", "proxies", "sequence")
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    UPSERT_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_FIELD_NUMBER: _ClassVar[int]
+    EDGES_FIELD_NUMBER: _ClassVar[int]
+    LATENCIES_FIELD_NUMBER: _ClassVar[int]
+    PROXIES_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    complete: bool
+    upsert: _containers.RepeatedCompositeFieldContainer[Workload]
+    remove: _containers.RepeatedScalarFieldContainer[str]
+    edges: _containers.RepeatedCompositeFieldContainer[EdgeCounters]
+    latencies: _containers.RepeatedCompositeFieldContainer[EdgeLatency]
+    proxies: _containers.RepeatedCompositeFieldContainer[ProxyState]
+    sequence: int
+    def __init__(self, complete: _Optional[bool] = ..., upsert: _Optional[_Iterable[_Union[Workload, _Mapping]]] = ..., remove: _Optional[_Iterable[str]] = ..., edges: _Optional[_Iterable[_Union[EdgeCounters, _Mapping]]] = ..., latencies: _Optional[_Iterable[_Union[EdgeLatency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyState, _Mapping]]] = ..., sequence: _Optional[int] = ...) -> None: ...
+
+class NodeReply(_message.Message):
+    __slots__ = ("sequence", "bundle", "refused")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    bundle: bytes
+    refused: str
+    def __init__(self, sequence: _Optional[int] = ..., bundle: _Optional[bytes] = ..., refused: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,5 @@
+"""Resources at rest: one protocol, several stores, one conformance suite.
+
+In and out: JSON objects in the Kubernetes API's shape, with an opaque, increasing resource version. A store knows neither kinds nor
+meanings. Read `store.py` first.
+"""
