@@ -1,0 +1,195 @@
+"""Who calls what: the edges of the service graph, with their rates over a window.
+
+Sidecars count per destination host since their Envoy began. A rate is the difference of two such totals; a total that went
+down means a new Envoy, and counts from zero.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from weft.envoy.names import parse_outbound
+from weft.telemetry.histogram import quantile
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Totals of one destination host of one cluster of one proxy."""
+
+    proxy: str
+    cluster: str
+    endpoint: str
+    requests: int
+    successes: int
+    errors: int
+    connections: int
+    mtls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Cumulative buckets of response times (milliseconds) of one cluster of one proxy, since its Envoy began."""
+
+    proxy: str
+    cluster: str
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Which service and version an instance belongs to, as the table names it."""
+
+    service: str
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Traffic from one service to one version of another, over the window. Rates are per second, `p99` in milliseconds.
+
+    `success` is the share (0-1) of requests that did not fail; None without requests. `share` is the part of the
+    source's traffic to that service that went to this version. `connections` counts where no request is read (TCP).
+    """
+
+    source: str
+    destination: str
+    port: int
+    version: str
+    rps: float
+    connections: float
+    success: float | None
+    p99: float | None
+    mtls: bool
+    share: float
+
+
+@dataclass(slots=True)
+class _Flow:
+    """What is added up for one edge."""
+
+    requests: float = 0.0
+    successes: float = 0.0
+    errors: float = 0.0
+    connections: float = 0.0
+    mtls: bool = True
+    clusters: set[tuple[str, str]] = field(default_factory=set)
+
+
+class Edges:
+    """The reports of the last `window` seconds."""
+
+    def __init__(self, window: float = 15.0) -> None:
+        self._window = window
+        self._counters: dict[tuple[str, str, str], deque[tuple[float, Counters]]] = {}
+        self._latencies: dict[tuple[str, str], deque[tuple[float, Latency]]] = {}
+        self._since: dict[str, float] = {}  # proxy -> its first report: totals in it are of unknown age
+
+    def observe(self, counters: Iterable[Counters], latencies: Iterable[Latency], now: float) -> None:
+        """Takes one report, made at `now` (seconds, any monotonic clock)."""
+        for row in counters:
+            self._since.setdefault(row.proxy, now)
+            self._keep(self._counters.setdefault((row.proxy, row.cluster, row.endpoint), deque()), row, now)
+        for latency in latencies:
+            self._keep(self._latencies.setdefault((latency.proxy, latency.cluster), deque()), latency, now)
+
+    def _keep(self, rows: deque[tuple[float, Row]], row: Row, now: float) -> None:
+        rows.append((now, row))
+        while len(rows) > 2 and rows[1][0] <= now - self._window:
+            rows.popleft()
+
+    def forget(self, now: float) -> None:
+        """Drops what was not reported for ten windows."""
+        limit = now - 10 * self._window
+        proxies = {key[0] for key, rows in self._counters.items() if rows[-1][0] > limit}
+        self._since = {proxy: since for proxy, since in self._since.items() if proxy in proxies}
+        self._counters = {key: rows for key, rows in self._counters.items() if rows[-1][0] > limit}
+        self._latencies = {key: rows for key, rows in self._latencies.items() if rows[-1][0] > limit}
+
+    def table(self, now: float, party: Callable[[str], Party], by_address: Callable[[str], Party]) -> tuple[Edge, ...]:
+        """All edges with traffic in the window, sorted by their names.
+
+        `party` tells the service of a proxy (`namespace/name`), `by_address` that of a destination's `host:port`.
+        """
+        flows: dict[tuple[str, str, int, str], _Flow] = defaultdict(_Flow)
+        span = 0.0
+        for (proxy, cluster, endpoint), rows in self._counters.items():
+            outbound = parse_outbound(cluster)
+            if outbound is None or rows[-1][0] < now - self._window:
+                continue
+            port, subset, host = outbound
+            if len(rows) == 1 and rows[0][0] <= self._since[proxy]:
+                continue
+            first, last = _ends(rows)
+            requests = last.requests - first.requests
+            connections = last.connections - first.connections
+            if requests <= 0 and connections <= 0:
+                continue
+            span = max(span, rows[-1][0] - (rows[0][0] if len(rows) > 1 else self._since[proxy]))
+            there = by_address(endpoint)
+            flow = flows[(party(proxy).service, host, port, there.version or subset)]
+            flow.requests += requests
+            flow.successes += last.successes - first.successes
+            flow.errors += last.errors - first.errors
+            flow.connections += connections
+            flow.mtls = flow.mtls and last.mtls
+            flow.clusters.add((proxy, cluster))
+        return self._edges(flows, span)
+
+    def _edges(self, flows: dict[tuple[str, str, int, str], _Flow], span: float) -> tuple[Edge, ...]:
+        totals: dict[tuple[str, str, int], float] = defaultdict(float)
+        for (source, destination, port, _), flow in flows.items():
+            totals[(source, destination, port)] += flow.requests or flow.connections
+        seconds = span or 1.0
+        return tuple(
+            Edge(
+                source,
+                destination,
+                port,
+                version,
+                rps=flow.requests / seconds,
+                connections=flow.connections / seconds,
+                success=1 - flow.errors / flow.requests if flow.requests else None,
+                p99=self._p99(flow.clusters),
+                mtls=flow.mtls,
+                share=(flow.requests or flow.connections) / totals[(source, destination, port)],
+            )
+            for (source, destination, port, version), flow in sorted(flows.items())
+        )
+
+    def _p99(self, clusters: Iterable[tuple[str, str]]) -> float | None:
+        bounds: tuple[float, ...] = ()
+        counts: list[float] = []
+        for key in clusters:
+            rows = self._latencies.get(key)
+            if not rows:
+                continue
+            first, last = _latency_ends(rows)
+            if not bounds:
+                bounds, counts = last.bounds, [0.0] * len(last.bounds)
+            if last.bounds == bounds:
+                counts = [sum(pair) for pair in zip(counts, _difference(last.counts, first.counts), strict=True)]
+        return quantile(0.99, bounds, counts)
+
+
+def _ends(rows: deque[tuple[float, Counters]]) -> tuple[Counters, Counters]:
+    first, last = rows[0][1], rows[-1][1]
+    if len(rows) == 1 or last.requests < first.requests or last.connections < first.connections:
+        first = Counters(last.proxy, last.cluster, last.endpoint, 0, 0, 0, 0, last.mtls)
+    return first, last
+
+
+def _latency_ends(rows: deque[tuple[float, Latency]]) -> tuple[Latency, Latency]:
+    first, last = rows[0][1], rows[-1][1]
+    if len(rows) == 1 or (last.counts and first.counts and last.counts[-1] < first.counts[-1]):
+        first = Latency(last.proxy, last.cluster, last.bounds, (0,) * len(last.counts))
+    return first, last
+
+
+def _difference(last: Sequence[int], first: Sequence[int]) -> tuple[float, ...]:
+    if len(last) != len(first):
+        return tuple(float(count) for count in last)
+    return tuple(float(after - before) for after, before in zip(last, first, strict=True))
