@@ -1,0 +1,151 @@
+"""Who wins: which service, rules and policies a caller gets when several things were said of one host.
+
+The rules are Istio's: the nearer visibility before the wider, the more specific host before the wildcard, then the older.
+https://istio.io/latest/docs/ops/best-practices/traffic-management/ and, for the order of DestinationRules,
+https://istio.io/latest/docs/reference/config/networking/destination-rule/
+"""
+
+from collections.abc import Iterator
+
+from weft.model.endpoint import Endpoint
+from weft.model.labels import Labels, selects
+from weft.model.mesh import Mesh
+from weft.model.route import RouteSet
+from weft.model.security import MtlsMode, PeerAuthentication
+from weft.model.service import Service
+from weft.model.traffic import PortPolicy, ServicePolicy, TrafficPolicy
+
+MESH = "mesh"  # the gateway that stands for all sidecars
+
+
+def patterns(host: str) -> Iterator[str]:
+    """The keys of a mesh's mappings that fit `host`: itself, then every wildcard, the most specific first."""
+    yield host
+    rest = host[1:] if host.startswith("*") else host
+    for start in range(1, len(rest)):
+        yield "*" + rest[start:]
+    if host != "*":
+        yield "*"
+
+
+def visible(export_to: tuple[str, ...], namespace: str) -> bool:
+    """Whether what is exported to `export_to` is seen from `namespace`."""
+    return "*" in export_to or namespace in export_to
+
+
+def nearness(export_to: tuple[str, ...], own: str) -> int:
+    """Istio's order among what is visible: 0 private to the namespace `own` that wrote it, 1 exported by name, 2 public."""
+    if "*" in export_to:
+        return 2
+    return 0 if export_to == (own,) else 1
+
+
+def service(mesh: Mesh, host: str, namespace: str) -> Service | None:
+    """The service that a caller in `namespace` means by the full name `host`: its own namespace's before others', an exact
+    name before a wildcard. None: unknown, or not visible from there."""
+    for key in patterns(host):
+        seen = [one for one in mesh.services.get(key, ()) if visible(one.export_to, namespace)]
+        if seen:
+            return min(seen, key=lambda one: one.namespace != namespace)  # min keeps the order of the mesh among equals
+    return None
+
+
+def endpoints(mesh: Mesh, of: Service) -> tuple[Endpoint, ...]:
+    """The endpoints of `of`; two namespaces that declare one host do not share theirs."""
+    if any(one.namespace == of.namespace for one in mesh.services.get(of.hostname, ())[:1]):
+        return mesh.endpoints.get(of.hostname, ())
+    return mesh.endpoints.get(f"{of.namespace}/{of.hostname}", ())
+
+
+def route_set(mesh: Mesh, host: str, namespace: str) -> RouteSet | None:
+    """The rules that a sidecar in `namespace` follows for the full name `host`. One VirtualService wins whole: they are not
+    merged in the mesh. None: plain forwarding."""
+    for key in patterns(host):
+        seen = [one for one in mesh.routes.get(key, ()) if MESH in one.gateways and visible(one.export_to, namespace)]
+        if seen:
+            return min(seen, key=lambda one: nearness(one.export_to, one.namespace))
+    return None
+
+
+def gateway_route_sets(mesh: Mesh, gateway: str, namespace: str) -> tuple[RouteSet, ...]:
+    """All rules bound to `gateway` (`namespace/name`) that a gateway workload in `namespace` sees, in order of precedence.
+    For one host all of them apply, the first match winning."""
+    found = {
+        one.origin: one
+        for sets in mesh.routes.values()
+        for one in sets
+        if gateway in one.gateways and visible(one.export_to, namespace)
+    }
+    return tuple(
+        sorted(found.values(), key=lambda one: (nearness(one.export_to, one.namespace), one.created, one.namespace, one.origin.name))
+    )
+
+
+def policy(mesh: Mesh, of: Service, namespace: str, labels: Labels = ()) -> ServicePolicy | None:
+    """The DestinationRule that a proxy in `namespace` with `labels` applies to `of`: from its own namespace, else from the
+    service's, else from the root namespace. Within one, the most specific host wins, and a rule whose workload selector fits
+    before one without."""
+    own = namespace if namespace != mesh.settings.root_namespace else ""
+    for owner in dict.fromkeys((own, of.namespace, mesh.settings.root_namespace)):
+        if owner and (found := _policy_from(mesh, owner, of.hostname, namespace, labels)):
+            return found
+    return None
+
+
+def _policy_from(mesh: Mesh, owner: str, host: str, namespace: str, labels: Labels) -> ServicePolicy | None:
+    for key in patterns(host):
+        fitting = [
+            one
+            for one in mesh.policies.get(key, ())
+            if one.namespace == owner
+            and visible(one.export_to, namespace)
+            and (not one.workload_selector or (owner == namespace and selects(one.workload_selector, labels)))
+        ]
+        if fitting:
+            return min(fitting, key=lambda one: not one.workload_selector)
+    return None
+
+
+def port_policy(of: ServicePolicy | None, port: int, subset: str = "") -> PortPolicy:
+    """What a port of a service (or of its subset) is given when `of` applies. The subset's words replace the service's one
+    by one; what a port is given replaces everything, as in Istio."""
+    if of is None:
+        return PortPolicy()
+    base = _on_port(of.policy, port, PortPolicy())
+    laid = next((one.policy for one in of.subsets if one.name == subset), None)
+    return _on_port(laid, port, base) if laid else base
+
+
+def _on_port(of: TrafficPolicy, port: int, under: PortPolicy) -> PortPolicy:
+    for number, special in of.ports:
+        if number == port:
+            return special
+    own = of.all_ports
+    return PortPolicy(
+        own.load_balancing or under.load_balancing,
+        own.connection_pool or under.connection_pool,
+        own.outlier_detection or under.outlier_detection,
+        own.tls or under.tls,
+    )
+
+
+def mtls_mode(mesh: Mesh, namespace: str, labels: Labels, port: int) -> MtlsMode:
+    """What the inbound `port` (the application's) of a workload accepts: the workload's word, else its namespace's, else the
+    mesh's, else PERMISSIVE. In the root namespace only what has no selector counts."""
+    root = mesh.settings.root_namespace
+    own = mesh.peer_authentications.get(namespace, ())
+    of_workload = None
+    if namespace != root:
+        of_workload = next((one for one in own if one.selector and selects(one.selector, labels)), None)
+    if of_workload:
+        for number, mode in of_workload.ports:
+            if number == port:
+                return mode
+    for one in (of_workload, _whole(own), _whole(mesh.peer_authentications.get(root, ()))):
+        if one and one.mode:
+            return one.mode
+    return MtlsMode.PERMISSIVE
+
+
+def _whole(policies: tuple[PeerAuthentication, ...]) -> PeerAuthentication | None:
+    return next((one for one in policies if not one.selector), None)
