@@ -1,0 +1,65 @@
+"""Service: a name with ports, and the labels of the workloads that answer for it."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from msgspec import field
+
+from weft.resource.field import UNSUPPORTED, Int32, Message, PortNumber, unsupported
+
+Protocol = Literal["TCP", "UDP", "SCTP"]
+ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
+IpFamily = Literal["IPv4", "IPv6"]
+IpFamilyPolicy = Literal["SingleStack", "PreferDualStack", "RequireDualStack"]
+TrafficPolicy = Literal["Cluster", "Local"]
+
+
+class ServicePort(Message, frozen=True, kw_only=True):
+    """A port of a service. `target_port` is the endpoints' port, by number or by name; absent: the same number."""
+
+    port: PortNumber
+    name: str = ""
+    protocol: Protocol = "TCP"
+    app_protocol: str = ""
+    target_port: int | str | None = None
+    node_port: Annotated[int, unsupported("a Gateway opens ports to callers outside the mesh")] = 0
+
+
+class ClientIpConfig(Message, frozen=True, kw_only=True):
+    """How long a client keeps its endpoint."""
+
+    timeout_seconds: Int32 | None = None
+
+
+class SessionAffinityConfig(Message, frozen=True, kw_only=True):
+    """The settings of session affinity."""
+
+    client_ip: ClientIpConfig | None = field(default=None, name="clientIP")
+
+
+class Service(Message, frozen=True, kw_only=True):
+    """https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/#ServiceSpec"""
+
+    ports: tuple[ServicePort, ...] = ()
+    selector: Mapping[str, str] = {}
+    type: ServiceType = "ClusterIP"
+    cluster_ip: str = field(default="", name="clusterIP")
+    cluster_ips: tuple[str, ...] = field(default=(), name="clusterIPs")
+    ip_families: tuple[IpFamily, ...] = ()
+    ip_family_policy: IpFamilyPolicy | None = None
+    external_ips: Annotated[tuple[str, ...], UNSUPPORTED] = field(default=(), name="externalIPs")
+    external_name: Annotated[str, unsupported("a ServiceEntry with resolution DNS does it")] = ""
+    session_affinity: Annotated[
+        Literal["None", "ClientIP"],
+        unsupported("a DestinationRule with loadBalancer.consistentHash.useSourceIp does it", unless="None"),
+    ] = "None"
+    session_affinity_config: Annotated[SessionAffinityConfig | None, UNSUPPORTED] = None
+    load_balancer_ip: Annotated[str, UNSUPPORTED] = field(default="", name="loadBalancerIP")
+    load_balancer_source_ranges: Annotated[tuple[str, ...], UNSUPPORTED] = ()
+    load_balancer_class: Annotated[str, UNSUPPORTED] = ""
+    allocate_load_balancer_node_ports: bool | None = None
+    external_traffic_policy: Annotated[TrafficPolicy | None, unsupported(unless="Cluster")] = None
+    internal_traffic_policy: Annotated[TrafficPolicy | None, unsupported(unless="Cluster")] = None
+    traffic_distribution: Annotated[str, UNSUPPORTED] = ""
+    health_check_node_port: Annotated[int, UNSUPPORTED] = 0
+    publish_not_ready_addresses: Annotated[bool, UNSUPPORTED] = False

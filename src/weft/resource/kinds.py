@@ -1,0 +1,116 @@
+"""Every kind that weft reads: one literal tuple, and look-ups in it."""
+
+from collections.abc import Mapping
+
+from weft.resource.core.config_map import ConfigMap
+from weft.resource.core.namespace import Namespace
+from weft.resource.core.secret import Secret
+from weft.resource.core.service import Service
+from weft.resource.istio.destination_rule import DestinationRule
+from weft.resource.istio.gateway import Gateway
+from weft.resource.istio.peer_authentication import PeerAuthentication
+from weft.resource.istio.service_entry import ServiceEntry
+from weft.resource.istio.virtual_service import VirtualService
+from weft.resource.istio.workload_entry import WorkloadEntry
+from weft.resource.kind import AGE, Column, Kind
+from weft.resource.weft.node import Node
+
+_NETWORKING = "networking.istio.io"
+_SECURITY = "security.istio.io"
+_NETWORKING_VERSIONS = ("v1", "v1beta1", "v1alpha3")
+_NETWORKING_CATEGORIES = ("istio-io", "networking-istio-io")
+
+NAMESPACE = Kind(
+    "", ("v1",), "Namespace", "namespaces", "namespace", Namespace, ("ns",), namespaced=False,
+    columns=(Column("Status", ".status.phase"), AGE),
+)  # fmt: skip
+SERVICE = Kind(
+    "", ("v1",), "Service", "services", "service", Service, ("svc",), categories=("all",),
+    columns=(
+        Column("Type", ".spec.type"),
+        Column("Cluster-IP", ".spec.clusterIP"),
+        Column("Port(s)", ".spec.ports[*].port"),
+        AGE,
+        Column("Selector", ".spec.selector", 1),
+    ),
+)  # fmt: skip
+SECRET = Kind(
+    "", ("v1",), "Secret", "secrets", "secret", Secret, body="",
+    columns=(Column("Type", ".type"), AGE),
+)  # fmt: skip
+CONFIG_MAP = Kind("", ("v1",), "ConfigMap", "configmaps", "configmap", ConfigMap, ("cm",), body="")
+VIRTUAL_SERVICE = Kind(
+    _NETWORKING, _NETWORKING_VERSIONS, "VirtualService", "virtualservices", "virtualservice", VirtualService, ("vs",),
+    categories=_NETWORKING_CATEGORIES,
+    columns=(Column("Gateways", ".spec.gateways"), Column("Hosts", ".spec.hosts"), AGE),
+)  # fmt: skip
+DESTINATION_RULE = Kind(
+    _NETWORKING, _NETWORKING_VERSIONS, "DestinationRule", "destinationrules", "destinationrule", DestinationRule, ("dr",),
+    categories=_NETWORKING_CATEGORIES,
+    columns=(Column("Host", ".spec.host"), AGE),
+)  # fmt: skip
+GATEWAY = Kind(
+    _NETWORKING, _NETWORKING_VERSIONS, "Gateway", "gateways", "gateway", Gateway, ("gw",),
+    categories=_NETWORKING_CATEGORIES,
+    columns=(AGE, Column("Selector", ".spec.selector", 1), Column("Hosts", ".spec.servers[*].hosts", 1)),
+)  # fmt: skip
+SERVICE_ENTRY = Kind(
+    _NETWORKING, _NETWORKING_VERSIONS, "ServiceEntry", "serviceentries", "serviceentry", ServiceEntry, ("se",),
+    categories=_NETWORKING_CATEGORIES, body_required=True,
+    columns=(
+        Column("Hosts", ".spec.hosts"),
+        Column("Location", ".spec.location"),
+        Column("Resolution", ".spec.resolution"),
+        AGE,
+    ),
+)  # fmt: skip
+WORKLOAD_ENTRY = Kind(
+    _NETWORKING, _NETWORKING_VERSIONS, "WorkloadEntry", "workloadentries", "workloadentry", WorkloadEntry, ("we",),
+    categories=_NETWORKING_CATEGORIES, body_required=True,
+    columns=(AGE, Column("Address", ".spec.address"), Column("Labels", ".spec.labels", 1)),
+)  # fmt: skip
+PEER_AUTHENTICATION = Kind(
+    _SECURITY, ("v1", "v1beta1"), "PeerAuthentication", "peerauthentications", "peerauthentication", PeerAuthentication,
+    ("pa",), categories=("istio-io", "security-istio-io"),
+    columns=(Column("Mode", ".spec.mtls.mode"), AGE),
+)  # fmt: skip
+NODE = Kind(
+    "mesh.weft.dev", ("v1alpha1",), "Node", "nodes", "node", Node, namespaced=False, categories=("weft",),
+    columns=(Column("Identities", ".spec.identities[*].serviceAccount"), AGE),
+)  # fmt: skip
+
+KINDS: tuple[Kind, ...] = (
+    NAMESPACE,
+    SERVICE,
+    SECRET,
+    CONFIG_MAP,
+    VIRTUAL_SERVICE,
+    DESTINATION_RULE,
+    GATEWAY,
+    SERVICE_ENTRY,
+    WORKLOAD_ENTRY,
+    PEER_AUTHENTICATION,
+    NODE,
+)
+
+_BY_KIND: Mapping[tuple[str, str], Kind] = {(api_version, kind.kind): kind for kind in KINDS for api_version in kind.api_versions}
+_BY_PLURAL: Mapping[tuple[str, str], Kind] = {(kind.group, kind.plural): kind for kind in KINDS}
+
+
+def by_kind(api_version: str, kind: str) -> Kind | None:
+    """The kind written `apiVersion: api_version`, `kind: kind`."""
+    return _BY_KIND.get((api_version, kind))
+
+
+def by_plural(group: str, plural: str) -> Kind | None:
+    """The kind whose plural stands in the API's paths."""
+    return _BY_PLURAL.get((group, plural))
+
+
+def by_name(name: str) -> Kind | None:
+    """The kind a person means by `name`, as kubectl takes it: kind, plural, singular or short name, perhaps `plural.group`."""
+    said = name.lower()
+    for kind in KINDS:
+        if said in (kind.kind.lower(), kind.plural, kind.singular, kind.resource, *kind.short_names):
+            return kind
+    return None

@@ -1,0 +1,1 @@
+"""weft's own kinds (group mesh.weft.dev), as few as possible."""
