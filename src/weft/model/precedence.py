@@ -76,9 +76,11 @@ def gateway_route_sets(mesh: Mesh, gateway: str, namespace: str) -> tuple[RouteS
         for one in sets
         if gateway in one.gateways and visible(one.export_to, namespace)
     }
-    return tuple(
-        sorted(found.values(), key=lambda one: (nearness(one.export_to, one.namespace), one.created, one.namespace, one.origin.name))
-    )
+    return tuple(sorted(found.values(), key=_rank))
+
+
+def _rank(of: RouteSet) -> tuple[int, str, str, str]:
+    return nearness(of.export_to, of.namespace), of.created, of.namespace, of.origin.name
 
 
 def policy(mesh: Mesh, of: Service, namespace: str, labels: Labels = ()) -> ServicePolicy | None:
