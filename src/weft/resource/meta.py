@@ -4,8 +4,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import field
-
 from weft.resource.field import Message
 
 
@@ -37,4 +35,4 @@ class ObjectMeta(Message, frozen=True, kw_only=True):
     finalizers: tuple[str, ...] = ()
     owner_references: tuple[OwnerReference, ...] = ()
     managed_fields: tuple[Mapping[str, Any], ...] = ()
-    self_link: str = field(default="", name="selfLink")
+    self_link: str = ""

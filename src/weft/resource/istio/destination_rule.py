@@ -153,7 +153,7 @@ class OutlierDetection(Message, frozen=True, kw_only=True):
     split_external_local_origin_errors: bool = False
     consecutive_local_origin_failures: UInt32 | None = None
     consecutive_gateway_errors: UInt32 | None = None
-    consecutive_5xx_errors: UInt32 | None = None
+    consecutive_5xx_errors: UInt32 | None = field(default=None, name="consecutive5xxErrors")
     consecutive_errors: Annotated[Int32 | None, unsupported("use consecutive5xxErrors or consecutiveGatewayErrors")] = None
     interval: Duration | None = None
     base_ejection_time: Duration | None = None
