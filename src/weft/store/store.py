@@ -39,10 +39,12 @@ class EventType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change. For DELETED `object` is the last state, at the revision of the deletion."""
+    """One change. For DELETED `object` is the last state, at the revision of the deletion. `previous` is what stood there
+    before; None for ADDED, and for an event older than this process whose predecessor is compacted."""
 
     type: EventType
     object: Stored
+    previous: Stored | None = None
 
 
 @dataclass(frozen=True, slots=True)

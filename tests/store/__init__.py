@@ -1,0 +1,1 @@
+"""Stores: what all do alike, and what outlives a process."""
