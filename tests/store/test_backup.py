@@ -5,12 +5,13 @@ import stat
 from pathlib import Path
 
 import pytest
-from .conftest import body, key, next_events
 
 from weft.store.backup import BrokenBackup, backup, restore
 from weft.store.database import InUse
 from weft.store.sqlite import SqliteStore
 from weft.store.store import Gone, Put
+
+from .conftest import body, key, next_events
 
 
 async def test_a_backup_of_a_store_in_use_is_restored(tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
-from .conftest import body, key, next_events
 
 from weft.store.store import Conflict, Delete, EventType, Gone, Put, Store
+
+from .conftest import body, key, next_events
 
 
 async def test_an_empty_store_is_at_revision_zero(store: Store) -> None:

@@ -17,6 +17,7 @@ from weft.store.objects import Objects
 from weft.store.store import Conflict, Delete, Event, EventType, Key, Put, Stored
 from weft.store.transaction import events
 
+T = TypeVar("T")
 Answer = asyncio.Future[Sequence[Stored]]
 Request = tuple[Sequence[Put | Delete], Answer]
 Accepted = list[tuple[tuple[Event, ...], Answer]]
