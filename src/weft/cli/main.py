@@ -1,0 +1,111 @@
+"""The table of commands and the entry point. A command's module is imported only when it is called, so that `--help` is quick.
+
+`--mesh` and `--log-format` stand before the command and hold for all of them.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from weft.cli.settings import LogFormat, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: its name, the module with its `app`, its line in the help, and under which heading it stands."""
+
+    name: str
+    module: str
+    summary: str
+    panel: str
+
+
+_MESH, _RESOURCES, _SEE, _PARTS = "A mesh on this machine", "Resources", "What goes on", "Parts and tools"
+
+COMMANDS: tuple[Command, ...] = (
+    Command("up", "weft.cli.up", "Run a mesh on this machine.", _MESH),
+    Command("down", "weft.cli.down", "Stop a mesh in order: drain, then end every process.", _MESH),
+    Command("ps", "weft.cli.ps", "List the instances of a mesh.", _MESH),
+    Command("logs", "weft.cli.logs", "Print what a service wrote.", _MESH),
+    Command("exec", "weft.cli.exec", "Run a command as a workload: its sidecar, identity and environment.", _MESH),
+    Command("scale", "weft.cli.scale", "Change how many instances a service has.", _MESH),
+    Command("restart", "weft.cli.restart", "Replace the instances of a service one by one, without losing a request.", _MESH),
+    Command("ls", "weft.cli.ls", "List the meshes of this user.", _MESH),
+    Command("init", "weft.cli.init", "Write a weft.yaml, from a compose.yaml or from nothing.", _MESH),
+    Command("serve", "weft.cli.serve", "Run the control plane.", _PARTS),
+    Command("agent", "weft.cli.agent", "Run the agent of a node.", _PARTS),
+    Command("echo", "weft.cli.echo", "Serve HTTP and TCP and answer with what was asked.", _PARTS),
+    Command("schema", "weft.cli.schema", "Print the JSON schema of weft.yaml, for editors.", _PARTS),
+    Command("version", "weft.cli.version", "Print the versions of weft and of its Envoy.", _PARTS),
+)
+
+
+class _Stub(TyperCommand):
+    """A command's line in the help, standing for the command that is not imported."""
+
+
+class Commands(TyperGroup):
+    """The group that imports a command when it is asked for one."""
+
+    _table = {command.name: command for command in COMMANDS}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All names, in the order of the table."""
+        return list(self._table)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command `cmd_name`; for the help and for completion of names, only its line."""
+        command = self._table.get(cmd_name)
+        if command is None:
+            return None
+        if _asks_for(cmd_name, ctx):
+            loaded: Any = typer.main.get_command(import_module(command.module).app)
+            loaded.name = cmd_name
+            return loaded
+        return _Stub(cmd_name, help=command.summary, rich_help_panel=command.panel)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As typer's, which knows names for its «did you mean» only from `commands`."""
+        self.commands = {name: _Stub(name) for name in self._table}
+        ctx.meta["weft.command"] = args[0] if args else ""
+        return super().resolve_command(ctx, args)
+
+
+def _asks_for(name: str, ctx: Any) -> bool:
+    return bool(ctx.meta.get("weft.command") == name or (ctx.resilient_parsing and name in sys.argv[1:]))
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+@app.callback()
+def weft(
+    ctx: typer.Context,
+    mesh: Annotated[str, typer.Option(envvar="WEFT_MESH", help="The mesh to speak to: a name that `weft ls` lists, or a folder.")] = "",
+    log_format: Annotated[LogFormat, typer.Option(help="How servers write their log.")] = LogFormat.TEXT,
+) -> None:
+    """A service mesh: stock Envoy beside your services, Istio's YAML, one command."""
+    ctx.obj = Settings(mesh=mesh, log_format=log_format)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The `weft` command."""
+    from weft.cli.mesh_folder import NoMesh
+
+    try:
+        app(args=arguments, prog_name="weft")
+    except NoMesh as error:
+        print(f"weft: {error}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+
+
+if __name__ == "__main__":
+    main()
