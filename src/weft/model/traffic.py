@@ -75,7 +75,8 @@ class Keepalive:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPool:
-    """Limits of one proxy towards a service; None: unlimited (Envoy's own defaults raised, as in Istio)."""
+    """Limits of one proxy towards a service; None: unlimited (Envoy's own defaults raised, as in Istio). `idle_timeout` is
+    that of HTTP connections, `tcp_idle_timeout` that of TCP (0: none)."""
 
     max_connections: int | None = None
     connect_timeout: float | None = None
@@ -87,6 +88,7 @@ class ConnectionPool:
     max_retries: int | None = None
     idle_timeout: float | None = None
     max_concurrent_streams: int | None = None
+    tcp_idle_timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +148,18 @@ class TrafficPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """The endpoints with these labels; `policy` is laid over the service's."""
+    """The endpoints with these labels; `policy` is laid over the service's. `origin` is where it was written."""
 
     name: str
     labels: Labels
     policy: TrafficPolicy | None = None
+    origin: Ref | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ServicePolicy:
-    """One DestinationRule: `host` is a full name or wildcard."""
+    """One DestinationRule: `host` is a full name or wildcard. `merged` are the younger ones of its namespace for the same
+    host that were merged into it."""
 
     host: str
     namespace: str
@@ -165,3 +169,4 @@ class ServicePolicy:
     export_to: tuple[str, ...] = ("*",)
     workload_selector: Labels = ()
     created: str = ""
+    merged: tuple[Ref, ...] = ()

@@ -1,0 +1,93 @@
+"""WorkloadEntries, and the endpoints written in ServiceEntries, into endpoints.
+
+A port of an instance is found by the name of the service's port, then by the target port's name, then it is the target
+port's number. Addresses of services with resolution DNS are host names here: the agent resolves them.
+https://istio.io/latest/docs/reference/config/networking/workload-entry/
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from weft.model.endpoint import Endpoint, Health, locality
+from weft.model.labels import labels
+from weft.resource.istio.workload_entry import WorkloadEntry
+from weft.resource.resource import Resource
+from weft.translate.statement import Backing, Instance, Statement
+
+TLS_MODE = "security.istio.io/tlsMode"
+LOCALITY = "istio-locality"
+
+
+def workload_entry(resource: Resource, spec: WorkloadEntry) -> Statement:
+    """A WorkloadEntry: an instance that selectors of its namespace may select."""
+    meta = resource.meta
+    instance = _instance(f"{meta.namespace}/{meta.name}", meta.namespace, spec, meta.labels, health(resource.status))
+    return Statement(resource.ref, instance=instance)
+
+
+def inline_instance(namespace: str, spec: WorkloadEntry) -> Instance:
+    """An endpoint written in a ServiceEntry of `namespace`."""
+    return _instance("", namespace, spec, {}, Health.HEALTHY)
+
+
+def _instance(key: str, namespace: str, spec: WorkloadEntry, more: Mapping[str, str], health: Health) -> Instance:
+    all_labels = {**spec.labels, **more}
+    return Instance(
+        key,
+        namespace,
+        spec.address,
+        tuple(sorted(spec.ports.items())),
+        labels(all_labels),
+        spec.service_account,
+        locality(spec.locality or _labelled_locality(all_labels.get(LOCALITY, ""))),
+        spec.network,
+        spec.weight or 1,
+        _speaks_mtls(all_labels, spec.service_account),
+        health,
+    )
+
+
+def _labelled_locality(text: str) -> str:
+    """A label's value has no slash: Istio writes dots instead."""
+    return text if "/" in text else text.replace(".", "/")
+
+
+def _speaks_mtls(of: Mapping[str, str], service_account: str) -> bool:
+    """Istio's rule: the label decides; without it, an instance that has a service account is in the mesh."""
+    said = of.get(TLS_MODE)
+    return said == "istio" if said is not None else bool(service_account)
+
+
+def health(status: Mapping[str, Any]) -> Health:
+    """What `status.conditions` says: draining, unhealthy, or (also when nothing is said) healthy."""
+    conditions = status.get("conditions")
+    said = {one.get("type"): one.get("status") for one in conditions or () if isinstance(one, Mapping)}
+    if said.get("Draining") == "True":
+        return Health.DRAINING
+    return Health.UNHEALTHY if said.get("Healthy") == "False" else Health.HEALTHY
+
+
+def endpoints(backing: Backing, instance: Instance) -> Iterable[Endpoint]:
+    """The endpoints that `instance` is for the service of `backing`, one for each port."""
+    ports = dict(instance.ports)
+    for port in backing.ports:
+        number = ports.get(port.name) or ports.get(port.target_name) or ports.get(str(port.number)) or port.target
+        yield Endpoint(
+            instance.address,
+            number,
+            port.name,
+            instance.key,
+            instance.namespace,
+            instance.service_account,
+            instance.labels,
+            instance.locality,
+            instance.network,
+            instance.weight,
+            instance.mtls,
+            instance.health,
+        )
+
+
+def order(endpoint: Endpoint) -> tuple[str, str, str, int]:
+    """How the endpoints of a service are sorted: those of one workload stand together."""
+    return endpoint.workload, endpoint.port_name, endpoint.address, endpoint.port

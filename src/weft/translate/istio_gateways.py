@@ -1,0 +1,71 @@
+"""Istio's Gateway into the model: servers, and the labels of the workloads that open them.
+
+https://istio.io/latest/docs/reference/config/networking/gateway/
+"""
+
+from weft.finding import Finding
+from weft.messages import finding
+from weft.model.gateway import Gateway, Server, ServerTls
+from weft.model.labels import labels
+from weft.ref import Ref
+from weft.resource.istio.gateway import Gateway as Spec
+from weft.resource.istio.gateway import Server as ServerSpec
+from weft.resource.resource import Resource
+from weft.translate.statement import Statement
+
+_MODES = {
+    "PASSTHROUGH": ServerTls.PASSTHROUGH,
+    "AUTO_PASSTHROUGH": ServerTls.PASSTHROUGH,
+    "SIMPLE": ServerTls.SIMPLE,
+    "MUTUAL": ServerTls.MUTUAL,
+    "OPTIONAL_MUTUAL": ServerTls.SIMPLE,
+    "ISTIO_MUTUAL": ServerTls.ISTIO_MUTUAL,
+}
+_INSTEAD = {"AUTO_PASSTHROUGH": "PASSTHROUGH", "OPTIONAL_MUTUAL": "SIMPLE"}
+_ENCRYPTED = ("HTTPS", "TLS")
+
+
+def gateway(resource: Resource, spec: Spec) -> Statement:
+    """A Gateway."""
+    meta, ref = resource.meta, resource.ref
+    servers = tuple(_server(one, meta.namespace, ref.at(f"spec.servers[{i}]")) for i, one in enumerate(spec.servers))
+    said = Gateway(meta.namespace, meta.name, labels(spec.selector), servers, ref, meta.creation_timestamp)
+    findings = tuple(
+        _unsupported_mode(one.tls.mode, ref.at(f"spec.servers[{i}].tls.mode"))
+        for i, one in enumerate(spec.servers)
+        if one.tls and one.tls.mode in _INSTEAD
+    )
+    return Statement(ref, gateway=said, findings=findings)
+
+
+def _unsupported_mode(mode: str, at: Ref) -> Finding:
+    return finding("unsupported-field", at, name=mode, hint=f"it is treated as {_INSTEAD[mode]}")
+
+
+def _server(spec: ServerSpec, namespace: str, origin: Ref) -> Server:
+    protocol = spec.port.protocol.upper()
+    hosts = tuple(_host(host, namespace) for host in spec.hosts)
+    tls = spec.tls
+    if tls is None:
+        return Server(spec.port.number, spec.port.name, protocol, hosts, origin)
+    return Server(
+        spec.port.number,
+        spec.port.name,
+        protocol,
+        hosts,
+        origin,
+        _MODES[tls.mode] if protocol in _ENCRYPTED else ServerTls.NONE,
+        tls.https_redirect,
+        tls.server_certificate,
+        tls.private_key,
+        tls.ca_certificates,
+        tls.credential_name,
+    )
+
+
+def _host(written: str, namespace: str) -> tuple[str, str]:
+    """(namespace or `*`, host): `.` is the Gateway's own namespace."""
+    owner, slash, host = written.partition("/")
+    if not slash:
+        return "*", written
+    return namespace if owner == "." else owner, host

@@ -1,0 +1,181 @@
+"""Istio's DestinationRule into the model.
+
+https://istio.io/latest/docs/reference/config/networking/destination-rule/
+"""
+
+from collections.abc import Iterator
+
+from weft.finding import Finding
+from weft.hostname import full_name, is_wildcard
+from weft.messages import finding
+from weft.model.labels import labels
+from weft.model.mesh import Settings
+from weft.model.traffic import (
+    Balancer,
+    ClientTls,
+    ConnectionPool,
+    ConsistentHash,
+    HashKey,
+    HashOnCookie,
+    HashOnHeader,
+    HashOnQuery,
+    HashOnSourceIp,
+    Keepalive,
+    LoadBalancing,
+    OutlierDetection,
+    PortPolicy,
+    ServicePolicy,
+    Subset,
+    TlsMode,
+    TrafficPolicy,
+)
+from weft.ref import Ref
+from weft.resource.duration import seconds
+from weft.resource.istio import destination_rule as spec
+from weft.resource.resource import Resource
+from weft.translate.naming import exported
+from weft.translate.statement import Reference, Statement
+
+_BALANCERS = {
+    "UNSPECIFIED": Balancer.LEAST_REQUEST,
+    "LEAST_CONN": Balancer.LEAST_REQUEST,
+    "LEAST_REQUEST": Balancer.LEAST_REQUEST,
+    "ROUND_ROBIN": Balancer.ROUND_ROBIN,
+    "RANDOM": Balancer.RANDOM,
+    "PASSTHROUGH": Balancer.PASSTHROUGH,
+}
+_TLS_MODES = {
+    "DISABLE": TlsMode.DISABLE,
+    "SIMPLE": TlsMode.SIMPLE,
+    "MUTUAL": TlsMode.MUTUAL,
+    "ISTIO_MUTUAL": TlsMode.ISTIO_MUTUAL,
+}
+
+
+def destination_rule(resource: Resource, rule: spec.DestinationRule, settings: Settings) -> Statement:
+    """A DestinationRule. A wildcard host refers to nothing in particular."""
+    meta, ref = resource.meta, resource.ref
+    host = full_name(rule.host, meta.namespace, settings.domain)
+    said = ServicePolicy(
+        host,
+        meta.namespace,
+        ref,
+        traffic_policy(rule.traffic_policy) if rule.traffic_policy else TrafficPolicy(),
+        tuple(_subset(one, ref.at(f"spec.subsets[{i}]")) for i, one in enumerate(rule.subsets)),
+        exported(rule.export_to, meta.namespace),
+        labels(rule.workload_selector.match_labels) if rule.workload_selector else (),
+        meta.creation_timestamp,
+    )
+    references = () if is_wildcard(host) else (Reference(host, ref.at("spec.host")),)
+    return Statement(ref, policy=said, references=references, findings=tuple(_deprecations(rule, ref)))
+
+
+def _subset(one: spec.Subset, origin: Ref) -> Subset:
+    return Subset(one.name, labels(one.labels), traffic_policy(one.traffic_policy) if one.traffic_policy else None, origin)
+
+
+def traffic_policy(policy: spec.TrafficPolicy) -> TrafficPolicy:
+    """What all ports are given, and what some have instead, sorted by port."""
+    ports = {one.port.number: _port_policy(one) for one in policy.port_level_settings if one.port and one.port.number}
+    return TrafficPolicy(_port_policy(policy), tuple(sorted(ports.items(), key=lambda item: item[0])))
+
+
+def _port_policy(policy: spec.TrafficPolicy | spec.PortTrafficPolicy) -> PortPolicy:
+    return PortPolicy(
+        _load_balancing(policy.load_balancer) if policy.load_balancer else None,
+        _connection_pool(policy.connection_pool) if policy.connection_pool else None,
+        _outlier_detection(policy.outlier_detection) if policy.outlier_detection else None,
+        _tls(policy.tls) if policy.tls else None,
+    )
+
+
+def _seconds(text: str | None) -> float | None:
+    return None if text is None else seconds(text)
+
+
+def _load_balancing(of: spec.LoadBalancer) -> LoadBalancing:
+    warmup = of.warmup.duration if of.warmup else of.warmup_duration_secs
+    algorithm = _consistent_hash(of.consistent_hash) if of.consistent_hash else _BALANCERS[of.simple or "UNSPECIFIED"]
+    return LoadBalancing(algorithm, _seconds(warmup))
+
+
+def _consistent_hash(of: spec.ConsistentHash) -> ConsistentHash | Balancer:
+    key = _hash_key(of)
+    if key is None:
+        return Balancer.LEAST_REQUEST
+    if of.maglev:
+        return ConsistentHash(key, maglev_table_size=of.maglev.table_size or 65537)
+    size = of.ring_hash.minimum_ring_size if of.ring_hash else of.minimum_ring_size
+    return ConsistentHash(key, size or 1024)
+
+
+def _hash_key(of: spec.ConsistentHash) -> HashKey | None:
+    if of.http_header_name:
+        return HashOnHeader(of.http_header_name)
+    if of.http_cookie:
+        return HashOnCookie(of.http_cookie.name, _seconds(of.http_cookie.ttl), of.http_cookie.path)
+    if of.http_query_parameter_name:
+        return HashOnQuery(of.http_query_parameter_name)
+    return HashOnSourceIp() if of.use_source_ip else None
+
+
+def _connection_pool(of: spec.ConnectionPool) -> ConnectionPool:
+    tcp, http = of.tcp or spec.TcpSettings(), of.http or spec.HttpSettings()
+    probes = tcp.tcp_keepalive
+    return ConnectionPool(
+        max_connections=tcp.max_connections,
+        connect_timeout=_seconds(tcp.connect_timeout),
+        keepalive=Keepalive(probes.probes, _seconds(probes.time), _seconds(probes.interval)) if probes else None,
+        max_connection_duration=_seconds(tcp.max_connection_duration),
+        max_pending_requests=http.http1_max_pending_requests,
+        max_requests=http.http2_max_requests,
+        max_requests_per_connection=http.max_requests_per_connection,
+        max_retries=http.max_retries,
+        idle_timeout=_seconds(http.idle_timeout),
+        max_concurrent_streams=http.max_concurrent_streams,
+        tcp_idle_timeout=_seconds(tcp.idle_timeout),
+    )
+
+
+def _outlier_detection(of: spec.OutlierDetection) -> OutlierDetection:
+    return OutlierDetection(
+        of.consecutive_5xx_errors,
+        of.consecutive_gateway_errors,
+        of.consecutive_local_origin_failures,
+        of.split_external_local_origin_errors,
+        _seconds(of.interval),
+        _seconds(of.base_ejection_time),
+        of.max_ejection_percent,
+        of.min_health_percent,
+    )
+
+
+def _tls(of: spec.ClientTlsSettings) -> ClientTls:
+    return ClientTls(
+        _TLS_MODES[of.mode],
+        of.client_certificate,
+        of.private_key,
+        of.ca_certificates,
+        of.credential_name,
+        of.subject_alt_names,
+        of.sni,
+        bool(of.insecure_skip_verify),
+    )
+
+
+def _deprecations(rule: spec.DestinationRule, ref: Ref) -> Iterator[Finding]:
+    for path, policy in _policies(rule):
+        if policy.load_balancer and policy.load_balancer.simple == "LEAST_CONN":
+            at = ref.at(f"{path}.loadBalancer.simple")
+            yield finding("deprecated-value", at, value="LEAST_CONN", instead="LEAST_REQUEST")
+
+
+def _policies(rule: spec.DestinationRule) -> Iterator[tuple[str, spec.TrafficPolicy | spec.PortTrafficPolicy]]:
+    """Every policy of the rule, with its field path."""
+    wholes = [("spec.trafficPolicy", rule.traffic_policy)]
+    wholes += [(f"spec.subsets[{i}].trafficPolicy", one.traffic_policy) for i, one in enumerate(rule.subsets)]
+    for path, policy in wholes:
+        if policy:
+            yield path, policy
+            for i, port in enumerate(policy.port_level_settings):
+                yield f"{path}.portLevelSettings[{i}]", port

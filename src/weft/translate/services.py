@@ -1,0 +1,138 @@
+"""Service and ServiceEntry into services, and where their endpoints come from.
+
+A port's protocol is what `appProtocol` says, else the part of its name before the dash. Istio guesses at the bytes when
+neither says anything; weft does not: such a port is TCP.
+https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/
+"""
+
+from dataclasses import replace
+
+from weft.hostname import full_name, is_wildcard, service_name
+from weft.model.labels import labels
+from weft.model.mesh import Settings
+from weft.model.service import Location, Protocol, Resolution, Service, ServicePort
+from weft.resource.core.service import Service as ServiceSpec
+from weft.resource.core.service import ServicePort as PortSpec
+from weft.resource.istio.service_entry import ServiceEntry
+from weft.resource.resource import Resource
+from weft.translate.endpoints import inline_instance
+from weft.translate.naming import exported
+from weft.translate.statement import Backing, Instance, Statement, TargetPort
+
+EXPORT_TO = "networking.istio.io/exportTo"
+
+_PROTOCOLS = {
+    "http": Protocol.HTTP,
+    "http_proxy": Protocol.HTTP,
+    "http2": Protocol.HTTP2,
+    "grpc": Protocol.GRPC,
+    "grpc-web": Protocol.GRPC,
+    "https": Protocol.HTTPS,
+    "tls": Protocol.TLS,
+    "udp": Protocol.UDP,
+    "tcp": Protocol.TCP,
+    "mongo": Protocol.TCP,
+    "mysql": Protocol.TCP,
+    "redis": Protocol.TCP,
+}
+_KUBERNETES = {  # appProtocol only: https://kubernetes.io/docs/concepts/services-networking/service/#application-protocol
+    "kubernetes.io/h2c": Protocol.HTTP2,
+    "kubernetes.io/ws": Protocol.HTTP,
+    "kubernetes.io/wss": Protocol.HTTPS,
+}
+_RESOLUTIONS = {
+    "NONE": Resolution.NONE,
+    "STATIC": Resolution.STATIC,
+    "DNS": Resolution.DNS,
+    "DNS_ROUND_ROBIN": Resolution.DNS_ROUND_ROBIN,
+    "DYNAMIC_DNS": Resolution.NONE,
+}
+
+
+def protocol(name: str, app_protocol: str = "", transport: str = "TCP") -> Protocol:
+    """What is spoken on a port. `transport` UDP decides alone; a word that is not known is TCP."""
+    if transport == "UDP":
+        return Protocol.UDP
+    if app_protocol in _KUBERNETES:
+        return _KUBERNETES[app_protocol]
+    word = (app_protocol or name).lower()
+    if word.startswith("grpc-web"):
+        return Protocol.GRPC
+    return _PROTOCOLS.get(word.partition("-")[0], Protocol.TCP)
+
+
+def core_service(resource: Resource, spec: ServiceSpec, settings: Settings) -> Statement:
+    """A Kubernetes Service. Its endpoints are the WorkloadEntries of its namespace that its selector selects."""
+    meta, ref = resource.meta, resource.ref
+    hostname = service_name(meta.name, meta.namespace, settings.domain)
+    ports = tuple(
+        ServicePort(port.port, port.name, protocol(port.name, port.app_protocol, port.protocol)) for port in spec.ports
+    )
+    addresses = spec.cluster_ips or (spec.cluster_ip,)
+    service = Service(
+        hostname,
+        meta.namespace,
+        meta.name,
+        ports,
+        ref,
+        export_to=exported(_annotation(meta.annotations.get(EXPORT_TO, "")), meta.namespace),
+        addresses=tuple(address for address in addresses if address not in ("", "None")),
+        created=meta.creation_timestamp,
+    )
+    targets = tuple(_target(port) for port in spec.ports)
+    backing = Backing(hostname, meta.namespace, targets, labels(spec.selector))
+    return Statement(ref, services=(service,), backings=(backing,))
+
+
+def _annotation(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _target(port: PortSpec) -> TargetPort:
+    match port.target_port:
+        case str(name) if not name.isdigit():
+            return TargetPort(port.name, port.port, port.port, name)
+        case None | 0:
+            return TargetPort(port.name, port.port, port.port)
+        case number:
+            return TargetPort(port.name, port.port, int(number))
+
+
+def service_entry(resource: Resource, spec: ServiceEntry, settings: Settings) -> Statement:
+    """A ServiceEntry: one service for each of its hosts, all with the same ports and endpoints."""
+    meta, ref = resource.meta, resource.ref
+    ports = tuple(
+        ServicePort(port.number, port.name, protocol(port.protocol or port.name), port.target_port or 0) for port in spec.ports
+    )
+    first = Service(
+        "",
+        meta.namespace,
+        meta.name,
+        ports,
+        ref,
+        Location.INTERNAL if spec.location == "MESH_INTERNAL" else Location.EXTERNAL,
+        _RESOLUTIONS[spec.resolution],
+        exported(spec.export_to, meta.namespace),
+        spec.subject_alt_names,
+        spec.addresses,
+        meta.creation_timestamp,
+    )
+    hosts = tuple(dict.fromkeys(full_name(host, meta.namespace, settings.domain) for host in spec.hosts))
+    services = tuple(replace(first, hostname=host) for host in hosts)
+    return Statement(ref, services=services, backings=tuple(_backing(service, spec) for service in services))
+
+
+def _backing(service: Service, spec: ServiceEntry) -> Backing:
+    ports = tuple(TargetPort(port.name, port.number, port.target_port or port.number) for port in spec.ports)
+    selector = labels(spec.workload_selector.labels) if spec.workload_selector else ()
+    instances = tuple(inline_instance(service.namespace, endpoint) for endpoint in spec.endpoints)
+    if not instances and not selector and _resolves(service):
+        instances = (Instance("", service.namespace, service.hostname),)
+    if service.resolution is Resolution.NONE:
+        instances, selector = (), ()
+    return Backing(service.hostname, service.namespace, ports, selector, instances)
+
+
+def _resolves(service: Service) -> bool:
+    """Whether the host itself is the name to resolve."""
+    return service.resolution in (Resolution.DNS, Resolution.DNS_ROUND_ROBIN) and not is_wildcard(service.hostname)

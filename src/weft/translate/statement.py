@@ -1,0 +1,82 @@
+"""What one resource says, read alone. A mesh is what all statements say together."""
+
+from dataclasses import dataclass
+
+from weft.finding import Finding
+from weft.model.endpoint import Health, Locality
+from weft.model.gateway import Gateway
+from weft.model.labels import Labels
+from weft.model.route import RouteSet
+from weft.model.security import PeerAuthentication
+from weft.model.service import Service
+from weft.model.traffic import ServicePolicy
+from weft.ref import Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A workload that may answer for services: a WorkloadEntry, or an endpoint written in a ServiceEntry. `key` is
+    `namespace/name`, empty for the latter. `ports` are its own port numbers by name."""
+
+    key: str
+    namespace: str
+    address: str
+    ports: tuple[tuple[str, int], ...] = ()
+    labels: Labels = ()
+    service_account: str = ""
+    locality: Locality = Locality()
+    network: str = ""
+    weight: int = 1
+    mtls: bool = False
+    health: Health = Health.HEALTHY
+
+
+@dataclass(frozen=True, slots=True)
+class TargetPort:
+    """A port of a service, and which port of an instance answers for it: the one of the same name, else the one named
+    `target_name`, else `target`."""
+
+    name: str
+    number: int
+    target: int
+    target_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Backing:
+    """Where the endpoints of one service come from. An empty selector selects nothing, as in Kubernetes."""
+
+    hostname: str
+    namespace: str
+    ports: tuple[TargetPort, ...]
+    selector: Labels = ()
+    instances: tuple[Instance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A service that a resource names, and what it expects there. `port` 0: none is named, and `any_port` says whether
+    that is enough (the caller's own port is meant)."""
+
+    host: str
+    origin: Ref
+    subset: str = ""
+    port: int = 0
+    any_port: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What one resource says. `backings` stand beside `services`, one each. `gateways` are those it names."""
+
+    ref: Ref
+    services: tuple[Service, ...] = ()
+    backings: tuple[Backing, ...] = ()
+    instance: Instance | None = None
+    routes: RouteSet | None = None
+    policy: ServicePolicy | None = None
+    gateway: Gateway | None = None
+    peer_authentication: PeerAuthentication | None = None
+    references: tuple[Reference, ...] = ()
+    gateways: tuple[tuple[str, Ref], ...] = ()
+    findings: tuple[Finding, ...] = ()
