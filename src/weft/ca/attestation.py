@@ -1,0 +1,154 @@
+"""Who may have which identity: join tokens for a node's first certificate, grants for what the node may then ask for.
+
+A join token is used once, lives for minutes and names one node. The database holds only hashes, and using a token is
+one atomic statement, so that of two who present it at the same instant, or before and after a crash, one is accepted.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from weft.identity import SpiffeId
+
+SYSTEM_NAMESPACE = "weft-system"
+CONTROL_PLANE = "weft-control-plane"
+TOKEN_LIFE = timedelta(minutes=15)
+
+_NODE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
+_PREFIX = "node."
+_KEPT = timedelta(days=1)  # how long a spent token is remembered, to say «used» instead of «unknown»
+_TABLE = """create table if not exists token (
+  id text primary key, hash blob not null, node text not null, expires real not null, used real) without rowid"""
+
+
+class RefusedToken(Exception):
+    """Why a token was not accepted. For the log: the peer learns only that it was not."""
+
+
+def node_identity(trust_domain: str, node: str) -> SpiffeId:
+    """The identity of the agent of `node`."""
+    return SpiffeId(trust_domain, SYSTEM_NAMESPACE, _PREFIX + node)
+
+
+def control_plane_identity(trust_domain: str) -> SpiffeId:
+    """The identity of the control plane's own servers."""
+    return SpiffeId(trust_domain, SYSTEM_NAMESPACE, CONTROL_PLANE)
+
+
+def node_name(identity: SpiffeId) -> str | None:
+    """The node whose agent has `identity`; None for a workload's."""
+    name = identity.service_account.removeprefix(_PREFIX)
+    if identity.namespace != SYSTEM_NAMESPACE or name == identity.service_account or not is_node_name(name):
+        return None
+    return name
+
+
+def is_node_name(name: str) -> bool:
+    """Whether a node may be called `name`: lower-case letters, digits, dots and dashes, as in DNS."""
+    return bool(_NODE.match(name))
+
+
+class Grants(Protocol):
+    """What the operator granted to nodes."""
+
+    def knows(self, node: str) -> bool:
+        """Whether the node is (still) part of the mesh."""
+        ...
+
+    def may(self, node: str, namespace: str, service_account: str) -> bool:
+        """Whether workloads with this identity may run on the node. Not asked for the system's own namespace."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGrants:
+    """Grants as a table: by node, pairs of namespace and service account; `*` stands for any."""
+
+    by_node: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
+
+    def knows(self, node: str) -> bool:
+        """Whether the table has the node."""
+        return node in self.by_node
+
+    def may(self, node: str, namespace: str, service_account: str) -> bool:
+        """Whether a pair of the node covers this one."""
+        pairs = self.by_node.get(node, frozenset())
+        return any(pair in pairs for pair in ((namespace, service_account), (namespace, "*"), ("*", service_account), ("*", "*")))
+
+
+def may(grants: Grants, node: str, identity: SpiffeId) -> bool:
+    """Whether `node` may have a certificate of `identity`. In the system's namespace only its own, whatever was granted."""
+    if not grants.knows(node):
+        return False
+    if identity.namespace == SYSTEM_NAMESPACE:
+        return node_name(identity) == node
+    return grants.may(node, identity.namespace, identity.service_account)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinTokens:
+    """The tokens of one SQLite file. Calls block for a write to the disk. Several processes may share the file."""
+
+    path: Path
+
+    def create(self, node: str, now: datetime, life: timedelta = TOKEN_LIFE) -> str:
+        """A new token for `node`: the only time that it is seen in full. ValueError for a name no node can have."""
+        if not is_node_name(node):
+            raise ValueError(f"a node's name has only lower-case letters, digits, dots and dashes: {node!r}")
+        identifier, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+        row = (identifier, _hash(secret), node, (now + life).timestamp())
+        with self._open() as database:
+            database.execute("delete from token where expires < ?", ((now - _KEPT).timestamp(),))
+            database.execute("insert into token (id, hash, node, expires) values (?, ?, ?, ?)", row)
+        return f"{identifier}.{secret}"
+
+    def consume(self, token: str, node: str, now: datetime) -> None:
+        """Uses up `token` for `node`. When it returns, nobody can use it again. Raises RefusedToken."""
+        identifier, _, secret = token.partition(".")
+        with self._open() as database:
+            query = "select hash, node, expires, used from token where id = ?"
+            row = database.execute(query, (identifier[:32],)).fetchone()
+            _check(row, secret, node, now)
+            spent = database.execute("update token set used = ? where id = ? and used is null", (now.timestamp(), identifier))
+            if spent.rowcount != 1:
+                raise RefusedToken("the token was used before")
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """A transaction, committed at the end; `immediate`, so that reading and writing are one step."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.touch(mode=0o600, exist_ok=True)
+        database = sqlite3.connect(self.path, timeout=5, isolation_level=None)
+        try:
+            database.execute("pragma synchronous = full")
+            database.execute("begin immediate")
+            database.execute(_TABLE)
+            yield database
+            database.execute("commit")
+        finally:
+            database.close()  # without a commit: rolled back
+
+
+def _check(row: tuple[bytes, str, float, float | None] | None, secret: str, node: str, now: datetime) -> None:
+    stored = row[0] if row else _hash("")  # compare all the same: an unknown id takes as long as a wrong secret
+    if not hmac.compare_digest(stored, _hash(secret)) or row is None:
+        raise RefusedToken("the token is unknown")
+    _, bound, expires, used = row
+    if bound != node:
+        raise RefusedToken(f"the token is for the node {bound}")
+    if used is not None:
+        raise RefusedToken("the token was used before")
+    if now.timestamp() >= expires:
+        raise RefusedToken("the token expired")
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()  # of 256 random bits: no salt, no stretching
