@@ -19,6 +19,37 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
     "invalid-value": (E, "{problem}", "{hint}"),
     "missing-field": (E, "{name} is required", ""),
     "unsupported-field": (W, "{name} is not supported yet: it has no effect", "{hint}"),
+    "yaml-duplicate-key": (E, "{name} stands twice in this mapping", "the first is on line {line}: keep one of them"),
+    "yaml-too-large": (E, "{problem}", "{hint}"),
+    "unknown-metadata": (W, "there is no field {name} in metadata: it is ignored", "{hint}"),
+    "conflicting-fields": (E, "{names} exclude each other", "{hint}"),
+    "duplicate": (E, "{what} {name} is there twice", "{hint}"),
+    "weight-sum": (E, "weights are percentages here: they add up to {total}, not 100", "{hint}"),
+    "unsupported-value": (W, "{value} is not supported yet: {effect}", "{hint}"),
+    "deprecated-field": (W, "{name} is deprecated", "{hint}"),
+    "deprecated-value": (W, "{value} is the deprecated name of {instead}", "write {instead}"),
+    "no-effect": (W, "{name} has no effect: {why}", "{hint}"),
+    # weft.yaml
+    "unsupported-compose-field": (W, "{name} has no effect on processes{where}", "{hint}"),
+    "image-without-command": (
+        E,
+        "an image and no command: {services}. weft runs processes, not containers",
+        "give each a command, or write it out of the file: `weft init compose.yaml` does",
+    ),
+    "missing-variable": (W, "the variable {name} is not set: it is empty", "{hint}"),
+    "invalid-variable": (E, "{problem}", "{hint}"),
+    "reserved-variable": (W, "{name} is set by weft for each instance: this value is not used", ""),
+    "missing-env-file": (E, "there is no file {path}", "`required: false` makes it optional"),
+    "unknown-dependency": (E, "it depends on {name}, which is {why}", "{hint}"),
+    "dependency-cycle": (E, "services wait for each other: {cycle}", ""),
+    # references across resources
+    "unknown-host": (W, "there is no service {host}", "{hint}"),
+    "host-not-exported": (W, "the service {host} is not exported to namespace {namespace}", "{hint}"),
+    "unknown-port": (W, "the service {host} has no port {port}", "its ports are {ports}"),
+    "port-not-named": (W, "the service {host} has several ports and none is named here", "name one in port.number: {ports}"),
+    "unknown-subset": (W, "the service {host} has no subset {subset}: what is sent there fails", "{hint}"),
+    "unknown-gateway": (W, "there is no Gateway {gateway}", "{hint}"),
+    "conflict": (W, "{what}: {other} is older and wins", "{hint}"),
 }
 
 

@@ -10,7 +10,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def echo(
-    port: Annotated[list[int] | None, typer.Option(help="Port to listen on; may be repeated. Default: $PORT and every $PORT_<NAME>, or 8080.")] = None,
+    port: Annotated[list[int] | None, typer.Option(help="Port to listen on, repeatable; else $PORT, $PORT_*, 8080.")] = None,
     host: Annotated[str, typer.Option(envvar="HOST", help="Address to listen on.")] = "127.0.0.1",
     status: Annotated[int, typer.Option(help="HTTP status of every answer.")] = 200,
     delay: Annotated[float, typer.Option(help="Seconds before every answer.")] = 0.0,

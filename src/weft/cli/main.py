@@ -49,18 +49,19 @@ class _Stub(TyperCommand):
     """A command's line in the help, standing for the command that is not imported."""
 
 
+_TABLE = {command.name: command for command in COMMANDS}
+
+
 class Commands(TyperGroup):
     """The group that imports a command when it is asked for one."""
 
-    _table = {command.name: command for command in COMMANDS}
-
     def list_commands(self, ctx: Any) -> list[str]:
         """All names, in the order of the table."""
-        return list(self._table)
+        return list(_TABLE)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command `cmd_name`; for the help and for completion of names, only its line."""
-        command = self._table.get(cmd_name)
+        command = _TABLE.get(cmd_name)
         if command is None:
             return None
         if _asks_for(cmd_name, ctx):
@@ -71,7 +72,7 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """As typer's, which knows names for its «did you mean» only from `commands`."""
-        self.commands = {name: _Stub(name) for name in self._table}
+        self.commands = {name: _Stub(name) for name in _TABLE}
         ctx.meta["weft.command"] = args[0] if args else ""
         return super().resolve_command(ctx, args)
 
@@ -86,7 +87,7 @@ app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode="rich", p
 @app.callback()
 def weft(
     ctx: typer.Context,
-    mesh: Annotated[str, typer.Option(envvar="WEFT_MESH", help="The mesh to speak to: a name that `weft ls` lists, or a folder.")] = "",
+    mesh: Annotated[str, typer.Option(envvar="WEFT_MESH", help="A mesh's name, as `weft ls` lists it, or folder.")] = "",
     log_format: Annotated[LogFormat, typer.Option(help="How servers write their log.")] = LogFormat.TEXT,
 ) -> None:
     """A service mesh: stock Envoy beside your services, Istio's YAML, one command."""

@@ -1,11 +1,11 @@
 """What stands before the command on the command line, for every command: `weft --mesh NAME --log-format json COMMAND`."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 
-class LogFormat(str, Enum):
+class LogFormat(StrEnum):
     """How servers write their log."""
 
     TEXT = "text"

@@ -111,7 +111,8 @@ async def run(speaker: Speaker, host: str, ports: tuple[int, ...]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     servers = [await loop.create_server(lambda: Echo(speaker), host, port, backlog=1024) for port in ports]
-    print(f"{speaker.service} {speaker.version}".strip() + f" answers on {', '.join(f'{host}:{port}' for port in ports)}", flush=True)
+    places = ", ".join(f"{host}:{port}" for port in ports)
+    print(" ".join(word for word in (speaker.service, speaker.version, "answers on", places) if word), flush=True)
     await stop.wait()
     for server in servers:
         server.close()

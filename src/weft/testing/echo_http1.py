@@ -147,7 +147,8 @@ class Http1(asyncio.Protocol):
     def _upgrade(self, request: _Request) -> None:
         key = accept_key(request.headers.get("sec-websocket-key", ""))
         self._transport.write(
-            f"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {key}\r\n\r\n".encode()
+            b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
+            + f"sec-websocket-accept: {key}\r\n\r\n".encode()
         )
         socket = WebSocket(self._speaker.answer(request.method, request.target, request.headers, 0, "websocket"))
         self._transport.set_protocol(socket)
