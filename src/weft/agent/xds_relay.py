@@ -1,0 +1,240 @@
+"""The agent's xDS server: each Envoy's stream paired with one stream to the control plane, secrets answered on the way.
+
+Only this file of the relay does I/O; what is said is decided in `proxy_session.py` and `sds.py`. The server listens on a
+Unix socket that only the supervisor connects to: the socket Envoys know is the supervisor's, and outlives the agent.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+from envoy.service.discovery.v3 import discovery_pb2
+
+from weft.agent.certificates import Certificates
+from weft.agent.held import Held, HeldFiles
+from weft.agent.node_client import LOST, NodeClient, ended, why
+from weft.agent.proxy_session import ProxySession
+from weft.agent.registry_client import RegistryClient
+from weft.agent.sds import SecretSession
+from weft.envoy.types import ENDPOINTS, SECRET
+
+LOG = logging.getLogger(__name__)
+METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
+_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.so_reuseport", 0),
+)
+_BACK_OFF = (0.02, 0.05, 0.1, 0.25)
+_WRITE_BEHIND = 0.2
+
+Rebind = Callable[[str], Callable[[bytes], bytes] | None]
+
+
+class XdsRelay(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+    """Serves all Envoys of the node. `rebind` gives, for a proxy, the change its listeners need (None for a sidecar)."""
+
+    def __init__(
+        self,
+        socket: Path,
+        certificates: Certificates,
+        client: NodeClient,
+        registry: RegistryClient,
+        files: HeldFiles,
+        rebind: Rebind = lambda _: None,
+    ) -> None:
+        self._socket = socket
+        self._certificates = certificates
+        self._client = client
+        self._registry = registry
+        self._files = files
+        self._rebind = rebind
+        self._remembered: dict[str, Held] = {}
+        self.streams: dict[str, ProxyStream] = {}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        """The one method that is served, with bytes in and out."""
+        if handler_call_details.method != METHOD:
+            return None
+        return grpc.stream_stream_rpc_method_handler(self._serve)
+
+    async def run(self) -> None:
+        """Serves until cancelled."""
+        self._socket.unlink(missing_ok=True)
+        server = grpc.aio.server(options=_OPTIONS)
+        server.add_generic_rpc_handlers((self,))
+        server.add_insecure_port(f"unix:{self._socket}")
+        await server.start()
+        LOG.info("serving xds socket=%s", self._socket)
+        try:
+            while True:
+                await asyncio.sleep(_WRITE_BEHIND)
+                await self._write_behind()
+        finally:
+            await asyncio.shield(self._write_behind())
+            await server.stop(None)
+
+    async def _write_behind(self) -> None:
+        for key, stream in tuple(self.streams.items()):
+            if stream.session.changed:
+                await asyncio.to_thread(self._files.write, key, stream.session.record())
+
+    def forget(self, key: str) -> None:
+        """A proxy is gone for good: so is what it held."""
+        self._remembered.pop(key, None)
+        self._files.forget(key)
+
+    def held(self, key: str) -> Held:
+        """What an Envoy holds now, or held last."""
+        if key in self.streams:
+            return self.streams[key].session.held
+        return self._remembered.get(key, {})
+
+    def endpoints(self, key: str) -> dict[str, bytes]:
+        """The endpoint assignments an Envoy holds, by cluster, each a serialized discovery `Resource`."""
+        return {name: resource.body for name, resource in self.held(key).get(ENDPOINTS, {}).items()}
+
+    async def _serve(self, _: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+        first = await context.read()
+        if not isinstance(first, bytes):
+            return
+        key = discovery_pb2.DeltaDiscoveryRequest.FromString(first).node.id
+        predecessor = self.streams.get(key)
+        if predecessor:
+            self._remembered[key] = predecessor.session.record()
+        if key not in self._remembered:
+            self._remembered[key] = await asyncio.to_thread(self._files.read, key)
+        stream = ProxyStream(key, context, self._remembered[key], self._rebind(key))
+        self.streams[key] = stream
+        LOG.info("envoy connected proxy=%s", key)
+        try:
+            await stream.run(first, self._certificates, self._client, self._registry)
+        finally:
+            LOG.info("envoy disconnected proxy=%s", key)
+            if self.streams.get(key) is stream:
+                del self.streams[key]
+                self._remembered[key] = stream.session.record()
+
+
+class ProxyStream:
+    """One Envoy's stream and its counterpart upstream."""
+
+    def __init__(
+        self,
+        key: str,
+        context: grpc.aio.ServicerContext[bytes, bytes],
+        remembered: Held,
+        rebind: Callable[[bytes], bytes] | None,
+    ) -> None:
+        self.key = key
+        self.session = ProxySession(remembered, time.monotonic(), rebind)
+        self.secrets = SecretSession()
+        self._context = context
+        self._for_envoy = asyncio.Event()
+        self._for_upstream = asyncio.Event()
+
+    async def run(
+        self, first: bytes, certificates: Certificates, client: NodeClient, registry: RegistryClient
+    ) -> None:
+        """Relays until the Envoy's stream ends."""
+
+        def rotated() -> None:
+            self.secrets.update(certificates.of(self.key), certificates.bundle)
+            self._for_envoy.set()
+
+        end = certificates.observe(self.key, rotated)
+        rotated()
+        tasks = (
+            asyncio.create_task(self._read(first)),
+            asyncio.create_task(self._write()),
+            asyncio.create_task(self._upstream(client, registry)),
+        )
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            end()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self, message: bytes | object) -> None:
+        while isinstance(message, bytes):
+            if discovery_pb2.DeltaDiscoveryRequest.FromString(message).type_url == SECRET:
+                self.secrets.request(message)
+            else:
+                self.session.request(message, time.monotonic())
+                self._report()
+            self._for_envoy.set()
+            self._for_upstream.set()
+            message = await self._context.read()
+
+    def _report(self) -> None:
+        while self.session.rejections:
+            rejection = self.session.rejections.pop(0)
+            kind = rejection.type_url.rpartition(".")[2]
+            LOG.warning("envoy rejected proxy=%s type=%s reason=%r", self.key, kind, rejection.message)
+
+    async def _write(self) -> None:
+        while True:
+            self._for_envoy.clear()
+            now = time.monotonic()
+            self.session.time(now)
+            for queue in (self.secrets.to_envoy, self.session.to_envoy):
+                while queue:
+                    await self._context.write(queue.pop(0))
+            deadline = self.session.deadline()
+            try:
+                async with asyncio.timeout(None if deadline is None else max(0.01, deadline - time.monotonic())):
+                    await self._for_envoy.wait()
+            except TimeoutError:
+                pass
+
+    async def _upstream(self, client: NodeClient, registry: RegistryClient) -> None:
+        attempt, reason, said = 0, "", ""
+        while True:
+            await registry.registered(self.key)
+            began = time.monotonic()
+            try:
+                async with client.lease() as channel:
+                    await self._converse(channel)
+            except LOST as error:
+                said = why(error)
+            self.session.lost(time.monotonic())
+            self._for_envoy.set()
+            if said != reason:
+                LOG.warning("control plane lost proxy=%s reason=%r", self.key, said)
+                reason = said
+            attempt = 0 if time.monotonic() - began > 1 else attempt + 1
+            await asyncio.sleep(_BACK_OFF[min(attempt, len(_BACK_OFF) - 1)])
+
+    async def _converse(self, channel: Any) -> None:
+        async with asyncio.timeout(1.0):
+            await channel.channel_ready()
+        call = channel.stream_stream(METHOD)(metadata=(("weft-proxy", self.key),))
+        self.session.to_upstream.clear()
+        self.session.opened()
+        writing = asyncio.create_task(self._send(call))
+        try:
+            while isinstance(message := await call.read(), bytes):
+                self.session.response(message)
+                self._for_envoy.set()
+            await ended(call)
+        finally:
+            writing.cancel()
+            call.cancel()
+
+    async def _send(self, call: Any) -> None:
+        while True:
+            self._for_upstream.clear()
+            while self.session.to_upstream:
+                try:
+                    await call.write(self.session.to_upstream.pop(0))
+                except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
+                    return  # the reader learns why
+            await self._for_upstream.wait()
