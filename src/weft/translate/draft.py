@@ -102,7 +102,7 @@ class Buckets(Generic[K, V]):
         """None left."""
         self._open(key).clear()
 
-    def keys(self) -> Iterable[K]:
+    def present(self) -> Iterable[K]:
         """All keys whose set is not empty."""
         return (key for key in (*self._frozen, *(self._touched.keys() - self._frozen.keys())) if self.get(key))
 

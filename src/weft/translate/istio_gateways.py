@@ -3,8 +3,6 @@
 https://istio.io/latest/docs/reference/config/networking/gateway/
 """
 
-from weft.finding import Finding
-from weft.messages import finding
 from weft.model.gateway import Gateway, Server, ServerTls
 from weft.model.labels import labels
 from weft.ref import Ref
@@ -21,7 +19,6 @@ _MODES = {
     "OPTIONAL_MUTUAL": ServerTls.SIMPLE,
     "ISTIO_MUTUAL": ServerTls.ISTIO_MUTUAL,
 }
-_INSTEAD = {"AUTO_PASSTHROUGH": "PASSTHROUGH", "OPTIONAL_MUTUAL": "SIMPLE"}
 _ENCRYPTED = ("HTTPS", "TLS")
 
 
@@ -30,16 +27,7 @@ def gateway(resource: Resource, spec: Spec) -> Statement:
     meta, ref = resource.meta, resource.ref
     servers = tuple(_server(one, meta.namespace, ref.at(f"spec.servers[{i}]")) for i, one in enumerate(spec.servers))
     said = Gateway(meta.namespace, meta.name, labels(spec.selector), servers, ref, meta.creation_timestamp)
-    findings = tuple(
-        _unsupported_mode(one.tls.mode, ref.at(f"spec.servers[{i}].tls.mode"))
-        for i, one in enumerate(spec.servers)
-        if one.tls and one.tls.mode in _INSTEAD
-    )
-    return Statement(ref, gateway=said, findings=findings)
-
-
-def _unsupported_mode(mode: str, at: Ref) -> Finding:
-    return finding("unsupported-field", at, name=mode, hint=f"it is treated as {_INSTEAD[mode]}")
+    return Statement(ref, gateway=said)
 
 
 def _server(spec: ServerSpec, namespace: str, origin: Ref) -> Server:

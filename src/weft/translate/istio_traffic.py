@@ -3,11 +3,7 @@
 https://istio.io/latest/docs/reference/config/networking/destination-rule/
 """
 
-from collections.abc import Iterator
-
-from weft.finding import Finding
 from weft.hostname import full_name, is_wildcard
-from weft.messages import finding
 from weft.model.labels import labels
 from weft.model.mesh import Settings
 from weft.model.traffic import (
@@ -67,7 +63,7 @@ def destination_rule(resource: Resource, rule: spec.DestinationRule, settings: S
         meta.creation_timestamp,
     )
     references = () if is_wildcard(host) else (Reference(host, ref.at("spec.host")),)
-    return Statement(ref, policy=said, references=references, findings=tuple(_deprecations(rule, ref)))
+    return Statement(ref, policy=said, references=references)
 
 
 def _subset(one: spec.Subset, origin: Ref) -> Subset:
@@ -161,21 +157,3 @@ def _tls(of: spec.ClientTlsSettings) -> ClientTls:
         of.sni,
         bool(of.insecure_skip_verify),
     )
-
-
-def _deprecations(rule: spec.DestinationRule, ref: Ref) -> Iterator[Finding]:
-    for path, policy in _policies(rule):
-        if policy.load_balancer and policy.load_balancer.simple == "LEAST_CONN":
-            at = ref.at(f"{path}.loadBalancer.simple")
-            yield finding("deprecated-value", at, value="LEAST_CONN", instead="LEAST_REQUEST")
-
-
-def _policies(rule: spec.DestinationRule) -> Iterator[tuple[str, spec.TrafficPolicy | spec.PortTrafficPolicy]]:
-    """Every policy of the rule, with its field path."""
-    wholes = [("spec.trafficPolicy", rule.traffic_policy)]
-    wholes += [(f"spec.subsets[{i}].trafficPolicy", one.traffic_policy) for i, one in enumerate(rule.subsets)]
-    for path, policy in wholes:
-        if policy:
-            yield path, policy
-            for i, port in enumerate(policy.port_level_settings):
-                yield f"{path}.portLevelSettings[{i}]", port

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from weft.finding import Finding
 from weft.model.endpoint import Health, Locality
 from weft.model.gateway import Gateway
 from weft.model.labels import Labels
@@ -79,4 +78,3 @@ class Statement:
     peer_authentication: PeerAuthentication | None = None
     references: tuple[Reference, ...] = ()
     gateways: tuple[tuple[str, Ref], ...] = ()
-    findings: tuple[Finding, ...] = ()

@@ -1,0 +1,80 @@
+"""The mesh that a set of resources says, and the next mesh after a change.
+
+`advance` is a function of the set of resources alone: the same set gives the same mesh, whatever came first. It looks only
+at what a change touches; mappings that change are copied shallowly, the others are shared with the last mesh.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from weft.finding import Finding
+from weft.model.mesh import Change, Mesh, Settings
+from weft.ref import Ref
+from weft.resource.core.service import Service
+from weft.resource.istio.destination_rule import DestinationRule
+from weft.resource.istio.gateway import Gateway
+from weft.resource.istio.peer_authentication import PeerAuthentication
+from weft.resource.istio.service_entry import ServiceEntry
+from weft.resource.istio.virtual_service import VirtualService
+from weft.resource.istio.workload_entry import WorkloadEntry
+from weft.resource.resource import Resource
+from weft.translate.endpoints import workload_entry
+from weft.translate.index import Index
+from weft.translate.istio_gateways import gateway
+from weft.translate.istio_routes import virtual_service
+from weft.translate.istio_traffic import destination_rule
+from weft.translate.revision import Revision
+from weft.translate.security import peer_authentication
+from weft.translate.services import core_service, service_entry
+from weft.translate.statement import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A mesh, and what is wrong across its resources (`findings`, by the whole resource). `index` is what `advance` needs to
+    find its way; nobody else reads it."""
+
+    mesh: Mesh = Mesh()
+    findings: Mapping[Ref, tuple[Finding, ...]] = field(default_factory=dict)
+    index: Index = field(default_factory=Index, compare=False, repr=False)
+
+
+def translation(settings: Settings, resources: Iterable[Resource]) -> Translation:
+    """The translation of `resources`; of several with one name the last counts."""
+    empty = Translation(Mesh(settings))
+    return advance(empty, ((None, resource) for resource in resources))[0]
+
+
+def advance(translation: Translation, changes: Iterable[tuple[Resource | None, Resource | None]]) -> tuple[Translation, Change]:
+    """The translation after `changes` (before, after; None: was not, is no more), and what differs in the mesh."""
+    settings = translation.mesh.settings
+    revision = Revision(translation.mesh, translation.findings, translation.index)
+    for old, new in changes:
+        if old is not None and (new is None or new.ref != old.ref):
+            revision.replace(old.ref, None)
+        if new is not None:
+            revision.replace(new.ref, statement(new, settings))
+    mesh, change = revision.mesh()
+    findings, index = revision.findings(mesh), revision.index()
+    return Translation(mesh, findings, index), change
+
+
+def statement(resource: Resource, settings: Settings) -> Statement | None:
+    """What `resource` says by itself; None when it says nothing to a mesh."""
+    match resource.spec:
+        case Service() as spec:
+            return core_service(resource, spec, settings)
+        case ServiceEntry() as spec:
+            return service_entry(resource, spec, settings)
+        case WorkloadEntry() as spec:
+            return workload_entry(resource, spec)
+        case VirtualService() as spec:
+            return virtual_service(resource, spec, settings)
+        case DestinationRule() as spec:
+            return destination_rule(resource, spec, settings)
+        case Gateway() as spec:
+            return gateway(resource, spec)
+        case PeerAuthentication() as spec:
+            return peer_authentication(resource, spec)
+        case _:
+            return None

@@ -1,0 +1,115 @@
+"""Which findings a change may have changed, found by the hosts and gateways that resources name."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from weft.finding import Finding
+from weft.hostname import is_wildcard, matches
+from weft.model.mesh import Mesh
+from weft.model.precedence import patterns
+from weft.model.traffic import ServicePolicy
+from weft.ref import Ref
+from weft.translate.attach import Attachments
+from weft.translate.draft import Buckets, Draft
+from weft.translate.index import Index, Shelf
+from weft.translate.near import near
+from weft.translate.references import findings
+from weft.translate.statement import Statement
+
+
+class Recheck:
+    """Collects the resources to look at again, then looks."""
+
+    def __init__(self, before: Mapping[Ref, tuple[Finding, ...]], index: Index) -> None:
+        self._findings = Draft(before)
+        self._referrers = Buckets(index.referrers)
+        self._gateway_referrers = Buckets(index.gateway_referrers)
+        self._unknown = index.unknown
+        self._doubtful: dict[str, None] = {}  # hosts that may have become known or unknown
+        self._refs: dict[Ref, None] = {}
+
+    def replace(self, ref: Ref, old: Statement | None, new: Statement | None) -> None:
+        """The statement of `ref` was exchanged."""
+        self._refs[ref] = None
+        for reference in old.references if old else ():
+            self._referrers.discard(reference.host, ref)
+            self._doubtful[reference.host] = None
+        for reference in new.references if new else ():
+            self._referrers.add(reference.host, ref)
+            self._doubtful[reference.host] = None
+        for gateway, _ in old.gateways if old else ():
+            self._gateway_referrers.discard(gateway, ref)
+        for gateway, _ in new.gateways if new else ():
+            self._gateway_referrers.add(gateway, ref)
+
+    def refs(self, refs: Iterable[Ref]) -> None:
+        """These."""
+        self._refs.update(dict.fromkeys(refs))
+
+    def hosts(self, hosts: Iterable[str]) -> None:
+        """Who names one of `hosts`, or what a wildcard among them covers."""
+        for host in hosts:
+            for named in self._named(host):
+                self.refs(self._referrers.get(named))
+
+    def services(self, changed: Iterable[str], appeared_or_gone: Iterable[str]) -> None:
+        """Who names a service that changed, and whose unknown host may have been meant to be one that came or went."""
+        self.hosts(changed)
+        for host in appeared_or_gone:
+            self._doubtful.update(dict.fromkeys(self._named(host)))
+            for unknown in self._unknown:
+                if near(unknown, host):
+                    self.refs(self._referrers.get(unknown))
+
+    def endpoints(self, hosts: Iterable[str]) -> None:
+        """Whose missing subset may be guessed otherwise now that the endpoints of `hosts` changed."""
+        for host in hosts:
+            for named in self._named(host):
+                for ref in self._referrers.get(named):
+                    if any(one.code == "unknown-subset" for one in self._findings.get(ref) or ()):
+                        self._refs[ref] = None
+
+    def gateways(self, changed: Iterable[str], appeared_or_gone: Iterable[str], known: Mapping[str, object]) -> None:
+        """Who names a gateway that changed; and when the names there are changed, who names one that is not there."""
+        missing = [key for key in self._gateway_referrers.present() if key not in known] if appeared_or_gone else []
+        for key in (*changed, *missing):
+            self.refs(self._gateway_referrers.get(key))
+
+    def _named(self, host: str) -> Iterable[str]:
+        """The hosts that are named somewhere and that `host`, perhaps a wildcard, covers."""
+        if is_wildcard(host):
+            return [named for named in self._referrers.present() if matches(host, named)]
+        return (host,)
+
+    def findings(
+        self,
+        mesh: Mesh,
+        rules: Mapping[str, tuple[ServicePolicy, ...]],
+        statement: Callable[[Ref], Statement | None],
+    ) -> Mapping[Ref, tuple[Finding, ...]]:
+        """All findings, those of the collected resources found anew in `mesh`."""
+        for ref in self._refs:
+            said = statement(ref)
+            self._findings.put(ref, findings(said, mesh, rules) if said else ())
+        self._update_unknown(mesh)
+        return self._findings.frozen()
+
+    def _update_unknown(self, mesh: Mesh) -> None:
+        missing = {
+            host
+            for host in self._doubtful
+            if self._referrers.get(host) and not any(key in mesh.services for key in patterns(host))
+        }
+        gone = self._unknown & self._doubtful.keys() - missing
+        if gone or not missing <= self._unknown:
+            self._unknown = (self._unknown - gone) | missing
+
+    def index(
+        self,
+        statements: Mapping[Shelf, Mapping[str, Statement]],
+        rules: Mapping[str, tuple[ServicePolicy, ...]],
+        attachments: Attachments,
+    ) -> Index:
+        """The index to keep."""
+        return Index(
+            statements, rules, attachments, self._referrers.frozen(), self._gateway_referrers.frozen(), self._unknown
+        )

@@ -1,0 +1,207 @@
+"""One step from a mesh to the next: statements are exchanged, then what they touched is made anew.
+
+Hosts are the unit of everything. A changed workload touches the hosts whose selectors select it, and there only its own
+endpoints; a changed service makes all endpoints of its hosts anew.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+
+from weft.finding import Finding
+from weft.hostname import is_wildcard
+from weft.model.endpoint import Endpoint
+from weft.model.labels import Labels, selects
+from weft.model.mesh import Change, Mesh
+from weft.model.service import Service
+from weft.ref import Ref
+from weft.translate.attach import AttachmentsDraft
+from weft.translate.draft import Draft, Shelves
+from weft.translate.endpoints import endpoints, order
+from weft.translate.index import WORKLOADS, Index, Shelf, shelf
+from weft.translate.precedence import merged, ordered_services, replaced
+from weft.translate.recheck import Recheck
+from weft.translate.statement import Backing, Instance, Statement
+
+
+class Revision:
+    """A mesh being revised. Call `replace` for every change, then `mesh`, `findings` and `index`, once and in this order."""
+
+    def __init__(self, mesh: Mesh, findings: Mapping[Ref, tuple[Finding, ...]], index: Index) -> None:
+        self._old = mesh
+        self._services = Draft(mesh.services)
+        self._endpoints = Draft(mesh.endpoints)
+        self._routes = Draft(mesh.routes)
+        self._policies = Draft(mesh.policies)
+        self._peer_authentications = Draft(mesh.peer_authentications)
+        self._gateways = Draft(mesh.gateways)
+        self._statements: Shelves[Shelf, Statement] = Shelves(index.statements)
+        self._rules = Draft(index.rules)
+        self._attachments = AttachmentsDraft(index.attachments)
+        self._recheck = Recheck(findings, index)
+        self._hosts: dict[str, None] = {}  # whose endpoints are made anew
+        self._workloads: dict[tuple[str, str], set[Ref]] = {}  # changed ones, and the services that (had) selected them
+
+    # Exchanging statements
+
+    def replace(self, ref: Ref, new: Statement | None) -> None:
+        """The resource `ref` says `new` from now on; None: nothing."""
+        old = self._statements.get(shelf(ref), ref.name)
+        if old == new:
+            return
+        self._statements.put(shelf(ref), ref.name, new)
+        self._recheck.replace(ref, old, new)
+        gone, come = old or Statement(ref), new or Statement(ref)
+        self._replace_services(gone, come)
+        self._replace_instance(ref, gone.instance, come.instance)
+        self._replace_rules(gone, come)
+
+    def _replace_services(self, gone: Statement, come: Statement) -> None:
+        for backing in gone.backings[:1]:
+            if backing.selector:
+                self._attachments.unselect(backing.namespace, backing.selector, gone.ref)
+        for backing in come.backings[:1]:
+            if backing.selector:
+                self._attachments.select(backing.namespace, backing.selector, come.ref, self._labels(backing.namespace))
+        said = {service.hostname: service for service in come.services}
+        for host in dict.fromkeys([service.hostname for service in gone.services] + list(said)):
+            others = [one for one in self._services.get(host) or () if one.origin != come.ref]
+            self._services.put(host, ordered_services([*others, said[host]] if host in said else others))
+            self._hosts[host] = None
+
+    def _labels(self, namespace: str) -> Iterator[tuple[str, Labels]]:
+        for name, statement in self._statements.shelf((WORKLOADS, namespace)).items():
+            if statement.instance:
+                yield name, statement.instance.labels
+
+    def _replace_instance(self, ref: Ref, gone: Instance | None, come: Instance | None) -> None:
+        if gone is None and come is None:
+            return
+        touched = self._workloads.setdefault((ref.namespace, ref.name), set())
+        if gone:
+            touched.update(self._attachments.selectors_of(ref.namespace, gone.labels))
+        if gone and (come is None or come.labels != gone.labels):
+            self._attachments.detach(ref.namespace, ref.name, gone.labels)
+        if come and (gone is None or come.labels != gone.labels):
+            self._attachments.attach(ref.namespace, ref.name, come.labels)
+
+    def _replace_rules(self, gone: Statement, come: Statement) -> None:
+        ref = come.ref
+        if gone.routes or come.routes:
+            old_hosts, new_hosts = (one.routes.hosts if one.routes else () for one in (gone, come))
+            for host in dict.fromkeys((*old_hosts, *new_hosts)):
+                said = come.routes if host in new_hosts else None
+                self._routes.put(host, replaced(self._routes.get(host) or (), ref, said))
+        for host in {one.policy.host: None for one in (gone, come) if one.policy}:
+            policy = come.policy if come.policy and come.policy.host == host else None
+            rules = replaced(self._rules.get(host) or (), ref, policy)
+            self._rules.put(host, rules)
+            self._policies.put(host, merged(rules))
+        if gone.gateway or come.gateway:
+            self._gateways.put(f"{ref.namespace}/{ref.name}", come.gateway)
+        if gone.peer_authentication or come.peer_authentication:
+            before = self._peer_authentications.get(ref.namespace) or ()
+            self._peer_authentications.put(ref.namespace, replaced(before, ref, come.peer_authentication))
+
+    # Endpoints
+
+    def _make_endpoints(self) -> None:
+        for host in self._hosts:
+            self._make_endpoints_of(host)
+        for (namespace, name), touched in self._workloads.items():
+            statement = self._statements.get((WORKLOADS, namespace), name)
+            instance = statement.instance if statement else None
+            if instance:
+                touched.update(self._attachments.selectors_of(namespace, instance.labels))
+            for host in self._hosts_of(touched):
+                if host not in self._hosts:
+                    self._splice(host, namespace, f"{namespace}/{name}", instance)
+
+    def _hosts_of(self, refs: Iterable[Ref]) -> Iterable[str]:
+        statements = (self._statements.get(shelf(ref), ref.name) for ref in refs)
+        return {backing.hostname: None for one in statements if one for backing in one.backings}
+
+    def _make_endpoints_of(self, host: str) -> None:
+        kept = _by_namespace(host, self._services.get(host) or ())
+        for key in _by_namespace(host, self._old.services.get(host, ())):
+            if key not in kept:
+                self._endpoints.put(key, ())
+        for key, namespace in kept.items():
+            found = [one for backing in self._backings(host, namespace) for one in self._all_of(backing)]
+            self._endpoints.put(key, _sorted(found))
+
+    def _all_of(self, backing: Backing) -> Iterator[Endpoint]:
+        for instance in backing.instances:
+            yield from endpoints(backing, instance)
+        if backing.selector:
+            for name in self._attachments.selected_by(backing.namespace, backing.selector):
+                statement = self._statements.get((WORKLOADS, backing.namespace), name)
+                if statement and statement.instance:
+                    yield from endpoints(backing, statement.instance)
+
+    def _splice(self, host: str, namespace: str, workload: str, instance: Instance | None) -> None:
+        """Exchanges the endpoints of one workload; all others of the host stay the same objects."""
+        services = self._services.get(host) or ()
+        key = next(key for key, owner in _by_namespace(host, services).items() if owner == namespace)
+        found: list[Endpoint] = []
+        for backing in self._backings(host, namespace):
+            if instance and backing.selector and selects(backing.selector, instance.labels):
+                found.extend(endpoints(backing, instance))
+        before = self._endpoints.get(key) or ()
+        start = bisect_left(before, workload, key=lambda one: one.workload)
+        end = bisect_right(before, workload, lo=start, key=lambda one: one.workload)
+        self._endpoints.put(key, before[:start] + _sorted(found) + before[end:])
+
+    def _backings(self, host: str, namespace: str) -> Iterator[Backing]:
+        """Where the endpoints of the services that `namespace` calls `host` come from, in order of precedence."""
+        for service in self._services.get(host) or ():
+            if service.namespace == namespace:
+                statement = self._statements.get(shelf(service.origin), service.origin.name)
+                yield from (one for one in (statement.backings if statement else ()) if one.hostname == host)
+
+    # Results
+
+    def mesh(self) -> tuple[Mesh, Change]:
+        """The next mesh, and what differs."""
+        self._make_endpoints()
+        mesh = Mesh(
+            self._old.settings,
+            self._services.frozen(),
+            self._endpoints.frozen(),
+            self._routes.frozen(),
+            self._policies.frozen(),
+            self._peer_authentications.frozen(),
+            self._gateways.frozen(),
+        )
+        hosts = self._services.changed() | self._routes.changed() | self._policies.changed()
+        backed = frozenset(key.rpartition("/")[2] for key in self._endpoints.changed())
+        everything = bool(self._gateways.changed() or self._peer_authentications.changed()) or any(map(is_wildcard, hosts))
+        return mesh, Change(hosts, backed - hosts, everything)
+
+    def findings(self, mesh: Mesh) -> Mapping[Ref, tuple[Finding, ...]]:
+        """The findings in `mesh`, the one that was made: those of what changed and of what names it are looked for anew."""
+        recheck = self._recheck
+        recheck.services(self._services.changed(), self._services.appeared_or_gone())
+        recheck.hosts(self._policies.changed() | self._rules.changed())
+        recheck.endpoints(key.rpartition("/")[2] for key in self._endpoints.changed())
+        for host in self._routes.changed():
+            recheck.refs(one.origin for one in mesh.routes.get(host, ()))
+        for namespace in self._peer_authentications.changed():
+            recheck.refs(one.origin for one in mesh.peer_authentications.get(namespace, ()))
+        for host in self._rules.changed():
+            recheck.refs(one.origin for one in self._rules.get(host) or ())
+        recheck.gateways(self._gateways.changed(), self._gateways.appeared_or_gone(), mesh.gateways)
+        return recheck.findings(mesh, self._rules.frozen(), lambda ref: self._statements.get(shelf(ref), ref.name))
+
+    def index(self) -> Index:
+        """What the next revision needs."""
+        return self._recheck.index(self._statements.frozen(), self._rules.frozen(), self._attachments.frozen())
+
+
+def _by_namespace(host: str, services: tuple[Service, ...]) -> dict[str, str]:
+    """The keys of a host's endpoints, each with the namespace whose services they are of: the first has the plain host."""
+    namespaces = list(dict.fromkeys(service.namespace for service in services))
+    return {(f"{namespace}/{host}" if i else host): namespace for i, namespace in enumerate(namespaces)}
+
+
+def _sorted(found: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
+    return tuple(sorted(dict.fromkeys(found), key=order))

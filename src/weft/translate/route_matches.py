@@ -1,0 +1,59 @@
+"""The matches of a VirtualService's rules.
+
+An empty StringMatch of a header or query parameter asks only that it is there; so, in Istio, does an empty prefix.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from weft.model import route as model
+from weft.model.labels import labels
+from weft.resource.istio import virtual_service as spec
+from weft.translate.naming import gateway_names
+
+
+def string_match(of: spec.StringMatch | None) -> model.StringMatch | None:
+    """None: nothing is compared."""
+    if of is None:
+        return None
+    if of.exact is not None:
+        return model.Exact(of.exact)
+    if of.prefix is not None:
+        return model.Prefix(of.prefix)
+    return None if of.regex is None else model.Regex(of.regex)
+
+
+def http_match(of: spec.HttpMatch, namespace: str) -> model.HttpMatch:
+    """One match of an HTTP rule of a VirtualService in `namespace`."""
+    headers = (*_named(of.headers), *_named(of.without_headers, invert=True))
+    return model.HttpMatch(
+        string_match(of.uri),
+        of.ignore_uri_case,
+        string_match(of.scheme),
+        string_match(of.method),
+        string_match(of.authority),
+        headers,
+        tuple(_named(of.query_params)),
+        of.port,
+        gateway_names(of.gateways, namespace),
+        labels(of.source_labels),
+        of.source_namespace,
+    )
+
+
+def _named(of: Mapping[str, spec.StringMatch], *, invert: bool = False) -> Iterator[model.NamedMatch]:
+    for name, value in sorted(of.items()):
+        match = string_match(value)
+        present = match is None or match.value == ""
+        yield model.NamedMatch(name, model.Present() if match is None or present else match, invert)
+
+
+def l4_match(of: spec.TcpMatch | spec.TlsMatch, namespace: str) -> model.L4Match:
+    """One match of a TCP or TLS rule."""
+    return model.L4Match(
+        of.sni_hosts if isinstance(of, spec.TlsMatch) else (),
+        of.destination_subnets,
+        of.port,
+        gateway_names(of.gateways, namespace),
+        labels(of.source_labels),
+        of.source_namespace,
+    )
