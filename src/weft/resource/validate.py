@@ -1,8 +1,47 @@
 """What the types cannot say: the rules that Istio's and Kubernetes' own validation enforce, kind by kind."""
 
+from weft.resource.core.config_map import ConfigMap
+from weft.resource.core.secret import Secret
+from weft.resource.core.service import Service
+from weft.resource.istio.destination_rule import DestinationRule
+from weft.resource.istio.gateway import Gateway
+from weft.resource.istio.peer_authentication import PeerAuthentication
+from weft.resource.istio.service_entry import ServiceEntry
+from weft.resource.istio.virtual_service import VirtualService
+from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.problems import Problems
 from weft.resource.resource import Resource
+from weft.resource.validation import core
+from weft.resource.validation.destination_rule import destination_rule
+from weft.resource.validation.gateway import gateway
+from weft.resource.validation.labels import metadata
+from weft.resource.validation.peer_authentication import peer_authentication
+from weft.resource.validation.service_entry import service_entry, workload_entry
+from weft.resource.validation.virtual_service import virtual_service
+from weft.resource.weft.node import Node
 
 
 def validate(resource: Resource, problems: Problems) -> None:
     """Adds what is wrong in the meaning of `resource` to `problems`."""
+    metadata(resource.meta, resource.kind, problems)
+    match resource.spec:
+        case VirtualService() as spec:
+            virtual_service(spec, problems)
+        case DestinationRule() as spec:
+            destination_rule(spec, problems)
+        case Gateway() as spec:
+            gateway(spec, problems)
+        case ServiceEntry() as spec:
+            service_entry(spec, problems)
+        case WorkloadEntry() as spec:
+            workload_entry(spec, "spec", problems)
+        case PeerAuthentication() as spec:
+            peer_authentication(spec, problems)
+        case Service() as spec:
+            core.service(spec, problems)
+        case Secret() as spec:
+            core.secret(spec, problems)
+        case ConfigMap() as spec:
+            core.config_map(spec, problems)
+        case Node() as spec:
+            core.node(spec, problems)

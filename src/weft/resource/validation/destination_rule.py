@@ -1,0 +1,147 @@
+"""The rules of DestinationRule."""
+
+from weft.resource import names
+from weft.resource.field_path import child, item
+from weft.resource.istio.destination_rule import (
+    ClientTlsSettings,
+    ConnectionPool,
+    ConsistentHash,
+    DestinationRule,
+    LoadBalancer,
+    PortTrafficPolicy,
+    Subset,
+    TrafficPolicy,
+)
+from weft.resource.problems import Problems
+from weft.resource.validation.labels import duplicates, export_to, labels
+
+_LARGEST_RING = 8 * 1024 * 1024  # Envoy's limits of both tables
+_LARGEST_TABLE = 5_000_011
+
+
+def destination_rule(spec: DestinationRule, problems: Problems) -> None:
+    """Host, policy and subsets."""
+    if not names.is_ip(spec.host):
+        problems.invalid("spec.host", names.wildcard_host(spec.host))
+    policy(spec.traffic_policy, "spec.trafficPolicy", problems)
+    for index, subset in enumerate(spec.subsets):
+        _subset(subset, item("spec.subsets", index), problems)
+    duplicates([(subset.name, child(item("spec.subsets", index), "name")) for index, subset in enumerate(spec.subsets)],
+               "the subset", problems)  # fmt: skip
+    export_to(spec.export_to, "spec.exportTo", problems)
+    if spec.workload_selector is not None:
+        labels(spec.workload_selector.match_labels, "spec.workloadSelector.matchLabels", problems)
+
+
+def _subset(subset: Subset, path: str, problems: Problems) -> None:
+    problems.invalid(child(path, "name"), names.label(subset.name))
+    labels(subset.labels, child(path, "labels"), problems)
+    policy(subset.traffic_policy, child(path, "trafficPolicy"), problems)
+
+
+def policy(value: TrafficPolicy | None, path: str, problems: Problems) -> None:
+    """What holds for all ports, and for single ones."""
+    if value is None:
+        return
+    if value == TrafficPolicy():
+        problems.invalid(path, "an empty policy says nothing", "leave it out")
+    _parts(value, path, problems)
+    numbers = []
+    for index, port in enumerate(value.port_level_settings):
+        place = item(child(path, "portLevelSettings"), index)
+        if port.port is None or port.port.number is None:
+            problems.add("missing-field", child(place, "port.number"), name="port.number")
+        else:
+            numbers.append((str(port.port.number), child(place, "port.number")))
+        _parts(port, place, problems)
+    duplicates(numbers, "the port", problems)
+
+
+def _parts(value: TrafficPolicy | PortTrafficPolicy, path: str, problems: Problems) -> None:
+    if value.load_balancer is not None:
+        _load_balancer(value.load_balancer, child(path, "loadBalancer"), problems)
+    if value.connection_pool is not None:
+        _connection_pool(value.connection_pool, child(path, "connectionPool"), problems)
+    if value.tls is not None:
+        _tls(value.tls, child(path, "tls"), problems)
+
+
+def _load_balancer(value: LoadBalancer, path: str, problems: Problems) -> None:
+    problems.conflict(path, {"simple": value.simple is not None, "consistentHash": value.consistent_hash is not None})
+    problems.conflict(path, {"warmup": value.warmup is not None, "warmupDurationSecs": value.warmup_duration_secs is not None})
+    if value.simple == "LEAST_CONN":
+        problems.add("deprecated-value", child(path, "simple"), value="LEAST_CONN", instead="LEAST_REQUEST")
+    if value.consistent_hash is not None:
+        _consistent_hash(value.consistent_hash, child(path, "consistentHash"), problems)
+    warm = "warmup" if value.warmup is not None else "warmupDurationSecs" if value.warmup_duration_secs is not None else ""
+    if warm and (value.consistent_hash is not None or value.simple in ("RANDOM", "PASSTHROUGH")):
+        problems.add("no-effect", child(path, warm), name=warm, why="only LEAST_REQUEST and ROUND_ROBIN warm up", hint="")
+
+
+def _consistent_hash(value: ConsistentHash, path: str, problems: Problems) -> None:
+    keys = {
+        "httpHeaderName": bool(value.http_header_name),
+        "httpCookie": value.http_cookie is not None,
+        "useSourceIp": bool(value.use_source_ip),
+        "httpQueryParameterName": bool(value.http_query_parameter_name),
+    }
+    if not problems.conflict(path, keys, "a request is hashed by one of them") and not any(keys.values()):
+        problems.invalid(path, f"it says not what to hash: one of {', '.join(keys)} is needed")
+    if value.http_header_name:
+        problems.invalid(child(path, "httpHeaderName"), names.header(value.http_header_name))
+    if value.http_cookie is not None:
+        problems.invalid(child(path, "httpCookie.name"), names.header(value.http_cookie.name))
+    problems.conflict(path, {"ringHash": value.ring_hash is not None, "maglev": value.maglev is not None})
+    ring = value.ring_hash.minimum_ring_size if value.ring_hash else None
+    for place, size in (("ringHash.minimumRingSize", ring), ("minimumRingSize", value.minimum_ring_size)):
+        if size is not None and size > _LARGEST_RING:
+            problems.invalid(child(path, place), f"{size} is more than Envoy holds: at most {_LARGEST_RING}")
+    table = value.maglev.table_size if value.maglev else None
+    if table is not None and not (2 <= table <= _LARGEST_TABLE and _is_prime(table)):
+        problems.invalid(
+            child(path, "maglev.tableSize"), f"{table} is not a prime up to {_LARGEST_TABLE}", "Envoy's default is 65537"
+        )
+
+
+def _is_prime(number: int) -> bool:
+    return number > 1 and all(number % factor for factor in range(2, int(number**0.5) + 1))
+
+
+def _connection_pool(value: ConnectionPool, path: str, problems: Problems) -> None:
+    if value.tcp is None and value.http is None:
+        problems.invalid(path, "tcp or http is needed")
+    limits = {
+        "tcp.maxConnections": value.tcp.max_connections if value.tcp else None,
+        "http.http1MaxPendingRequests": value.http.http1_max_pending_requests if value.http else None,
+        "http.http2MaxRequests": value.http.http2_max_requests if value.http else None,
+        "http.maxRequestsPerConnection": value.http.max_requests_per_connection if value.http else None,
+        "http.maxRetries": value.http.max_retries if value.http else None,
+        "http.maxConcurrentStreams": value.http.max_concurrent_streams if value.http else None,
+    }
+    for name, limit in limits.items():
+        if limit is not None and limit < 0:
+            problems.invalid(child(path, name), f"{limit} is not a limit: at least 0")
+
+
+def _tls(value: ClientTlsSettings, path: str, problems: Problems) -> None:
+    files = {
+        "clientCertificate": bool(value.client_certificate),
+        "privateKey": bool(value.private_key),
+        "caCertificates": bool(value.ca_certificates),
+    }
+    credential = bool(value.credential_name)
+    given = [name for name, there in files.items() if there]
+    if credential and given:
+        problems.conflict(path, {"credentialName": True, given[0]: True}, "a credential holds all three")
+    if value.mode == "MUTUAL" and not credential:
+        for name in ("clientCertificate", "privateKey"):
+            if not files[name]:
+                problems.add("missing-field", child(path, name), name=f"{name} (mode MUTUAL)")
+    if value.mode == "ISTIO_MUTUAL" and (given or credential):
+        name = given[0] if given else "credentialName"
+        problems.invalid(child(path, name), f"{name} has no place in mode ISTIO_MUTUAL: the mesh has its own", "use MUTUAL")
+    if value.mode == "SIMPLE" and (files["clientCertificate"] or files["privateKey"]):
+        name = given[0]
+        problems.add("no-effect", child(path, name), name=name, why="mode SIMPLE shows no client certificate", hint="use MUTUAL")
+    if value.mode == "DISABLE" and (given or credential or value.sni or value.subject_alt_names):
+        problems.add("no-effect", path, name="tls", why="mode DISABLE sends plaintext", hint="set mode: SIMPLE or MUTUAL")
