@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from weft.finding import Finding, Severity
-from weft.ref import Ref
 from weft.resource import unknown_kind
 from weft.resource.kind import Kind
 from weft.resource.kinds import by_kind
 from weft.resource.meta import ObjectMeta
 from weft.resource.problems import Problems
 from weft.resource.record import record
-from weft.resource.resource import Resource
+from weft.resource.resource import Resource, ref_of
 from weft.resource.shape import Reading
 from weft.resource.validate import validate
 
@@ -34,7 +33,7 @@ class Decoded:
 def decode(raw: object) -> Decoded:
     """The resource in `raw`, which is whatever JSON came in. A namespaced resource that names no namespace is in
     `default`."""
-    problems = Problems(_ref(raw))
+    problems = Problems(ref_of(raw))
     if not isinstance(raw, Mapping):
         problems.add("wrong-type", "", problem="a resource is a mapping with apiVersion, kind and metadata", hint="")
         return Decoded(None, tuple(problems.findings))
@@ -59,20 +58,6 @@ def _worst_first(findings: list[Finding]) -> tuple[Finding, ...]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _ref(raw: object) -> Ref:
-    """What is being talked about, as far as it can be told."""
-    if not isinstance(raw, Mapping):
-        return Ref("", "Resource", "", "")
-    meta = raw.get("metadata")
-    meta = meta if isinstance(meta, Mapping) else {}
-    name = _text(meta.get("name")) or _text(meta.get("generateName"))
-    kind = by_kind(_text(raw.get("apiVersion")), _text(raw.get("kind")))
-    namespace = _text(meta.get("namespace"))
-    if kind is None:
-        return Ref(_text(raw.get("apiVersion")).rpartition("/")[0], _text(raw.get("kind")) or "Resource", namespace, name)
-    return Ref(kind.group, kind.kind, (namespace or "default") if kind.namespaced else "", name)
 
 
 def _kind(raw: Mapping[str, Any], problems: Problems) -> Kind | None:

@@ -13,6 +13,13 @@ def child(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
+def below(path: str, *keys: str) -> str:
+    """The path of a field some levels below `path`."""
+    for key in keys:
+        path = child(path, key)
+    return path
+
+
 def item(path: str, index: int) -> str:
     """The path of an element of the list at `path`."""
     return f"{path}[{index}]"
@@ -21,6 +28,11 @@ def item(path: str, index: int) -> str:
 def parent(path: str) -> str:
     """The path above; empty at the top."""
     return _LAST.sub("", path) if _LAST.search(path) else ""
+
+
+def steps(above: str, below: str) -> int:
+    """How many keys and indexes lie between `above` and a path that it covers."""
+    return len(re.findall(r"\.?[^.\[\]]+|\[[^\]]*\]", below[len(above) :]))
 
 
 def covers(above: str, below: str) -> bool:

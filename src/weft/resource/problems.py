@@ -3,7 +3,7 @@
 from weft.finding import Finding, Severity
 from weft.messages import finding
 from weft.ref import Ref
-from weft.resource.field_path import covers
+from weft.resource.field_path import covers, steps
 
 
 class Problems:
@@ -35,11 +35,12 @@ class Problems:
         return any(found.severity is Severity.ERROR for found in self.findings)
 
     def adopt(self, others: "Problems") -> None:
-        """Takes the findings of `others`, but for those that only follow from an error found here: those above, at or below
-        a field that could not be read."""
+        """Takes the findings of `others`, but for those that only follow from an error found here: those at, below and just
+        above a field that could not be read."""
         unread = [found.ref.field for found in self.findings if found.severity is Severity.ERROR]
-        self.findings += [
-            found
-            for found in others.findings
-            if not any(covers(found.ref.field, path) or covers(path, found.ref.field) for path in unread)
-        ]
+        self.findings += [found for found in others.findings if not any(_follows(found.ref.field, path) for path in unread)]
+
+
+def _follows(field: str, unread: str) -> bool:
+    """Whether a finding at `field` comes of `unread`. Two steps above: a sum over a list misses a field of its elements."""
+    return covers(unread, field) or (covers(field, unread) and steps(field, unread) <= 2)

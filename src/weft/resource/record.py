@@ -61,7 +61,9 @@ class Record:
         return value
 
     def _wrapped(self, value: Any) -> str:
-        """The hint for a scalar that stands where its only field should: `port: 80` for `port: {number: 80}`."""
+        """The hint for a scalar: `port: 80` for `port: {number: 80}`, or `number:80`, which YAML takes for a text."""
+        if isinstance(value, str) and value.partition(":")[0] in self.fields and ":" in value:
+            return f"a space is needed after the colon: {value.replace(':', ': ', 1)[:80]}"
         return f"write {{{next(iter(self.fields))}: {plain(value)}}}" if len(self.fields) == 1 else ""
 
     def _unknown(self, name: str, path: str, reading: Reading) -> None:
@@ -70,6 +72,8 @@ class Record:
 
     def _meant(self, name: str, path: str, reading: Reading) -> str:
         """Where the field belongs, or what it may be a slip of."""
+        if name.startswith("-") and name[1:] in self.fields:
+            return f"a space is needed after the dash: - {name[1:]}"
         if same := same_name(name, self.fields):
             return f"did you mean {same}?"
         for above, names in reversed(reading.around):

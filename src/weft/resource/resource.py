@@ -7,6 +7,7 @@ from typing import Any
 from weft.ref import Ref
 from weft.resource.field import Message
 from weft.resource.kind import Kind
+from weft.resource.kinds import by_kind
 from weft.resource.meta import ObjectMeta
 
 
@@ -26,3 +27,21 @@ class Resource:
     def ref(self) -> Ref:
         """The whole resource, for findings and origins."""
         return Ref(self.kind.group, self.kind.kind, self.meta.namespace, self.meta.name)
+
+
+def ref_of(raw: object) -> Ref:
+    """What `raw`, whatever it is, talks about, as far as it can be told before it is read."""
+    if not isinstance(raw, Mapping):
+        return Ref("", "Resource", "", "")
+    meta = raw.get("metadata")
+    meta = meta if isinstance(meta, Mapping) else {}
+    name = _text(meta.get("name")) or _text(meta.get("generateName"))
+    namespace = _text(meta.get("namespace"))
+    kind = by_kind(_text(raw.get("apiVersion")), _text(raw.get("kind")))
+    if kind is None:
+        return Ref(_text(raw.get("apiVersion")).rpartition("/")[0], _text(raw.get("kind")) or "Resource", namespace, name)
+    return Ref(kind.group, kind.kind, (namespace or "default") if kind.namespaced else "", name)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,7 +1,7 @@
 """The rules of DestinationRule."""
 
 from weft.resource import names
-from weft.resource.field_path import child, item
+from weft.resource.field_path import below, child, item
 from weft.resource.istio.destination_rule import (
     ClientTlsSettings,
     ConnectionPool,
@@ -50,9 +50,9 @@ def policy(value: TrafficPolicy | None, path: str, problems: Problems) -> None:
     for index, port in enumerate(value.port_level_settings):
         place = item(child(path, "portLevelSettings"), index)
         if port.port is None or port.port.number is None:
-            problems.add("missing-field", child(place, "port.number"), name="port.number")
+            problems.add("missing-field", below(place, "port", "number"), name="port.number")
         else:
-            numbers.append((str(port.port.number), child(place, "port.number")))
+            numbers.append((str(port.port.number), below(place, "port", "number")))
         _parts(port, place, problems)
     duplicates(numbers, "the port", problems)
 
@@ -90,16 +90,16 @@ def _consistent_hash(value: ConsistentHash, path: str, problems: Problems) -> No
     if value.http_header_name:
         problems.invalid(child(path, "httpHeaderName"), names.header(value.http_header_name))
     if value.http_cookie is not None:
-        problems.invalid(child(path, "httpCookie.name"), names.header(value.http_cookie.name))
+        problems.invalid(below(path, "httpCookie", "name"), names.header(value.http_cookie.name))
     problems.conflict(path, {"ringHash": value.ring_hash is not None, "maglev": value.maglev is not None})
     ring = value.ring_hash.minimum_ring_size if value.ring_hash else None
     for place, size in (("ringHash.minimumRingSize", ring), ("minimumRingSize", value.minimum_ring_size)):
         if size is not None and size > _LARGEST_RING:
-            problems.invalid(child(path, place), f"{size} is more than Envoy holds: at most {_LARGEST_RING}")
+            problems.invalid(below(path, *place.split(".")), f"{size} is more than Envoy holds: at most {_LARGEST_RING}")
     table = value.maglev.table_size if value.maglev else None
     if table is not None and not (2 <= table <= _LARGEST_TABLE and _is_prime(table)):
         problems.invalid(
-            child(path, "maglev.tableSize"), f"{table} is not a prime up to {_LARGEST_TABLE}", "Envoy's default is 65537"
+            below(path, "maglev", "tableSize"), f"{table} is not a prime up to {_LARGEST_TABLE}", "Envoy's default is 65537"
         )
 
 
@@ -120,7 +120,7 @@ def _connection_pool(value: ConnectionPool, path: str, problems: Problems) -> No
     }
     for name, limit in limits.items():
         if limit is not None and limit < 0:
-            problems.invalid(child(path, name), f"{limit} is not a limit: at least 0")
+            problems.invalid(below(path, *name.split(".")), f"{limit} is not a limit: at least 0")
 
 
 def _tls(value: ClientTlsSettings, path: str, problems: Problems) -> None:

@@ -1,7 +1,7 @@
 """The rules of Gateway."""
 
 from weft.resource import names
-from weft.resource.field_path import child, item
+from weft.resource.field_path import below, child, item
 from weft.resource.istio.gateway import Gateway, Server, ServerTlsSettings
 from weft.resource.problems import Problems
 from weft.resource.validation.labels import duplicates, labels
@@ -33,14 +33,14 @@ def _same_port(spec: Gateway, problems: Problems) -> None:
         before = first.setdefault(server.port.number, (secure, path))
         if before[0] != secure:
             problem = f"port {server.port.number} speaks {'plaintext' if secure else 'TLS'} at {before[1]}"
-            problems.invalid(child(path, "port.protocol"), problem, "give one of them another port")
+            problems.invalid(below(path, "port", "protocol"), problem, "give one of them another port")
 
 
 def _server(server: Server, path: str, problems: Problems) -> None:
     protocol = server.port.protocol.upper()
-    _protocol(protocol, child(path, "port.protocol"), problems)
+    _protocol(protocol, below(path, "port", "protocol"), problems)
     if not server.port.name:
-        problems.add("missing-field", child(path, "port.name"), name="name")
+        problems.add("missing-field", below(path, "port", "name"), name="name")
     _hosts(server, path, problems)
     if protocol in _TLS:
         if server.tls is None:

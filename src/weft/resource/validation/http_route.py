@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from weft.resource import names
-from weft.resource.field_path import child, item
+from weft.resource.field_path import below, child, item
 from weft.resource.istio.virtual_service import (
     Headers,
     HttpDirectResponse,
@@ -182,6 +182,6 @@ def rewrite(value: HttpRewrite, path: str, problems: Problems) -> None:
         problems.invalid(path, "uri, authority or uriRegexRewrite is needed")
     problems.conflict(path, {"uri": bool(value.uri), "uriRegexRewrite": pattern is not None})
     if pattern is not None and not pattern.match:
-        problems.add("missing-field", child(path, "uriRegexRewrite.match"), name="match")
+        problems.add("missing-field", below(path, "uriRegexRewrite", "match"), name="match")
     if value.authority:
         problems.invalid(child(path, "authority"), _authority(value.authority))

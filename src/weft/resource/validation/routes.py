@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from weft.resource import names
-from weft.resource.field_path import child, item
+from weft.resource.field_path import below, child, item
 from weft.resource.istio.virtual_service import Destination, HttpRouteDestination, L4RouteDestination
 from weft.resource.problems import Problems
 
@@ -18,7 +18,7 @@ def destination(to: Destination, path: str, problems: Problems) -> None:
     if to.subset:
         problems.invalid(child(path, "subset"), names.label(to.subset))
     if to.port is not None and to.port.number is None:
-        problems.add("missing-field", child(path, "port.number"), name="number")
+        problems.add("missing-field", below(path, "port", "number"), name="number")
 
 
 def _host_hint(host: str) -> str:
