@@ -54,9 +54,7 @@ def replaced(said: tuple[T, ...], origin: Ref, by: T | None) -> tuple[T, ...]:
 def together(one: ServicePolicy, other: ServicePolicy) -> bool:
     """Whether two DestinationRules for one host are merged: both of one namespace, for the same workloads and namespaces."""
     return (
-        one.namespace == other.namespace
-        and one.workload_selector == other.workload_selector
-        and one.export_to == other.export_to
+        one.namespace == other.namespace and one.workload_selector == other.workload_selector and one.export_to == other.export_to
     )
 
 

@@ -110,6 +110,4 @@ class Recheck:
         attachments: Attachments,
     ) -> Index:
         """The index to keep."""
-        return Index(
-            statements, rules, attachments, self._referrers.frozen(), self._gateway_referrers.frozen(), self._unknown
-        )
+        return Index(statements, rules, attachments, self._referrers.frozen(), self._gateway_referrers.frozen(), self._unknown)

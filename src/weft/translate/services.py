@@ -65,9 +65,7 @@ def core_service(resource: Resource, spec: ServiceSpec, settings: Settings) -> S
     """A Kubernetes Service. Its endpoints are the WorkloadEntries of its namespace that its selector selects."""
     meta, ref = resource.meta, resource.ref
     hostname = service_name(meta.name, meta.namespace, settings.domain)
-    ports = tuple(
-        ServicePort(port.port, port.name, protocol(port.name, port.app_protocol, port.protocol)) for port in spec.ports
-    )
+    ports = tuple(ServicePort(port.port, port.name, protocol(port.name, port.app_protocol, port.protocol)) for port in spec.ports)
     addresses = spec.cluster_ips or (spec.cluster_ip,)
     service = Service(
         hostname,
