@@ -18,11 +18,34 @@ def inbound_cluster(port: int) -> str:
     return f"inbound|{port}||"
 
 
+def plain_cluster(port: int, subset: str, host: str) -> str:
+    """The endpoints of a service in the mesh that have no sidecar: `outbound-plain|9080|v1|reviews.default.svc.cluster.local`."""
+    return f"outbound-plain|{port}|{subset}|{host}"
+
+
+def is_plain(name: str) -> bool:
+    """Whether the name is that of a service's endpoints without a sidecar."""
+    return name.startswith("outbound-plain|")
+
+
 def parse_outbound(name: str) -> tuple[int, str, str] | None:
-    """(port, subset, host) of an outbound cluster's name; None for any other name."""
+    """(port, subset, host) of an outbound cluster's name, plain or not; None for any other name."""
     match name.split("|"):
-        case ["outbound", port, subset, host] if port.isdigit():
+        case ["outbound" | "outbound-plain", port, subset, host] if port.isdigit():
             return int(port), subset, host
+    return None
+
+
+def upstream_routes(host: str, port: int) -> str:
+    """The route configuration of a local port that stands for one HTTP port of a service: `upstream|reviews|9080`."""
+    return f"upstream|{host}|{port}"
+
+
+def parse_upstream_routes(name: str) -> tuple[str, int] | None:
+    """(host, port) of such a route configuration's name."""
+    match name.split("|"):
+        case ["upstream", host, port] if port.isdigit():
+            return host, int(port)
     return None
 
 

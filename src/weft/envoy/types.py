@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NewType
 
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
 from weft.ref import Ref
@@ -37,6 +39,7 @@ class EnvoyResource:
     hosts: frozenset[str] = frozenset()
     origins: tuple[Ref, ...] = ()
     eds: bool = False  # a cluster whose endpoints are asked for by its name
+    hold: float = 0.0  # seconds a request may still be held by it (delays, retries, timeouts) after it was replaced
 
 
 def envoy_resource(
@@ -48,8 +51,22 @@ def envoy_resource(
     hosts: frozenset[str] = frozenset(),
     origins: tuple[Ref, ...] = (),
     eds: bool = False,
+    hold: float = 0.0,
 ) -> EnvoyResource:
     """`message` as an Envoy resource, its bytes deterministic and its version their hash."""
     body = message.SerializeToString(deterministic=True)
     version = blake2b(body, digest_size=8).hexdigest()
-    return EnvoyResource(type_url, name, body, version, clusters, hosts, origins, eds)
+    return EnvoyResource(type_url, name, body, version, clusters, hosts, origins, eds, hold)
+
+
+def packed(message: Message) -> Any:
+    """`message` as an Any, its bytes deterministic."""
+    return Any(
+        type_url=f"type.googleapis.com/{message.DESCRIPTOR.full_name}", value=message.SerializeToString(deterministic=True)
+    )
+
+
+def duration(seconds: float) -> Duration:
+    """A length of time, exact to the nanosecond."""
+    whole, part = divmod(round(seconds * 1_000_000_000), 1_000_000_000)
+    return Duration(seconds=whole, nanos=part)

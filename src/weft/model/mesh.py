@@ -56,6 +56,4 @@ class Change:
     everything: bool = False
 
     def __or__(self, other: "Change") -> "Change":
-        return Change(
-            self.hosts | other.hosts, self.endpoints | other.endpoints, self.everything or other.everything
-        )
+        return Change(self.hosts | other.hosts, self.endpoints | other.endpoints, self.everything or other.everything)

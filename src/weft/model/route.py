@@ -247,4 +247,3 @@ class RouteSet:
     tcp: tuple[L4Route, ...] = ()
     tls: tuple[L4Route, ...] = ()
     created: str = ""  # creation time, RFC 3339: the older wins a conflict
-

@@ -75,3 +75,22 @@ class Service:
     def port(self, number: int) -> ServicePort | None:
         """The port that callers know by `number`."""
         return next((port for port in self.ports if port.number == number), None)
+
+
+_PROTOCOLS = {
+    "http": Protocol.HTTP,
+    "http2": Protocol.HTTP2,
+    "grpc": Protocol.GRPC,
+    "https": Protocol.HTTPS,
+    "tls": Protocol.TLS,
+    "udp": Protocol.UDP,
+    "kubernetes.io/h2c": Protocol.HTTP2,
+    "kubernetes.io/ws": Protocol.HTTP,
+    "kubernetes.io/wss": Protocol.HTTPS,
+}
+
+
+def protocol(text: str) -> Protocol:
+    """The protocol that an `appProtocol` or a port's name says; TCP when it says none. A name counts up to its first dash."""
+    word = text.lower()
+    return _PROTOCOLS.get(word) or _PROTOCOLS.get(word.partition("-")[0], Protocol.TCP)

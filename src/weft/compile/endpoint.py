@@ -1,0 +1,42 @@
+"""The endpoints of a cluster, grouped by locality.
+https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/endpoint/v3/endpoint.proto
+
+Each carries the workload's name, so that an access log or a dump says who it was and not only where.
+"""
+
+from itertools import groupby
+
+from envoy.config.endpoint.v3.endpoint_components_pb2 import LbEndpoint as LbEndpointMessage
+from envoy.config.endpoint.v3.endpoint_components_pb2 import LocalityLbEndpoints
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+
+from weft.compile.scope.inputs import EndpointsInput, LbEndpoint
+from weft.envoy.types import ENDPOINTS, EnvoyResource, envoy_resource
+from weft.model.endpoint import Health, Locality
+
+_HEALTH = {Health.HEALTHY: "HEALTHY", Health.UNHEALTHY: "UNHEALTHY", Health.DRAINING: "DRAINING"}
+
+
+def cluster_load_assignment(of: EndpointsInput) -> EnvoyResource:
+    """All endpoints of a cluster; an empty assignment when it has none."""
+    groups = groupby(of.endpoints, key=lambda one: one.locality)
+    message = ClusterLoadAssignment(
+        cluster_name=of.cluster, endpoints=[_locality_endpoints(where, list(group)) for where, group in groups]
+    )
+    return envoy_resource(ENDPOINTS, of.cluster, message, hosts=of.hosts)
+
+
+def _locality_endpoints(where: Locality, endpoints: list[LbEndpoint]) -> LocalityLbEndpoints:
+    return LocalityLbEndpoints(
+        locality={"region": where.region, "zone": where.zone, "sub_zone": where.sub_zone},
+        lb_endpoints=[_lb_endpoint(one) for one in endpoints if one.weight > 0],
+    )
+
+
+def _lb_endpoint(of: LbEndpoint) -> LbEndpointMessage:
+    return LbEndpointMessage(
+        endpoint={"address": {"socket_address": {"address": of.address, "port_value": of.port}}},
+        health_status=_HEALTH[of.health],
+        load_balancing_weight={"value": of.weight},
+        metadata={"filter_metadata": {"weft": {"workload": of.workload}}} if of.workload else None,
+    )

@@ -1,0 +1,59 @@
+"""Listeners of a gateway: what comes from outside the mesh."""
+
+from envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain
+
+from weft.compile import tls
+from weft.compile.filter_chain import filter_chain, tls_inspector
+from weft.compile.filters.order import KNOWN_HOSTS
+from weft.compile.http_connection_manager import http_connection_manager
+from weft.compile.scope.inputs import GatewayListener, HttpsChain, L4Chain
+from weft.compile.socket_listener import socket_listener
+from weft.compile.tcp_proxy import targets_used, tcp_proxy
+from weft.envoy.types import LISTENER, EnvoyResource, duration, envoy_resource
+
+_HEADERS_WITHIN = 15.0  # seconds a caller may take to send a request's headers
+
+
+def gateway(of: GatewayListener) -> EnvoyResource:
+    """The listener of one port."""
+    name = f"0.0.0.0_{of.port}"
+    chains = [_https(of, chain) for chain in of.https] + [_l4(of, chain) for chain in of.l4]
+    if of.routes:
+        chains.append(filter_chain(of.routes, [_http(of.routes, name)]))
+    inspected = [tls_inspector()] if of.https or any(chain.tls for chain in of.l4) else []
+    message = socket_listener(name, of.address, chains, "OUTBOUND", listener_filters=inspected)
+    clusters = {cluster for chain in of.l4 for cluster in targets_used(chain.targets)}
+    return envoy_resource(LISTENER, name, message, clusters=tuple(sorted(clusters)), hosts=of.hosts, origins=of.origins)
+
+
+def _http(routes: str, name: str) -> Filter:
+    """The edge trusts nothing it is told: who called is the connection's other end, and no certificate is passed on."""
+    return http_connection_manager(
+        stat_prefix=f"outbound_{name}",
+        routes=routes,
+        chain=KNOWN_HOSTS,
+        use_remote_address={"value": True},
+        forward_client_cert_details="SANITIZE_SET",
+        set_current_client_cert_details={"uri": True, "subject": {"value": True}, "dns": True},
+        request_headers_timeout=duration(_HEADERS_WITHIN),
+        server_header_transformation="APPEND_IF_ABSENT",
+    )
+
+
+def _https(of: GatewayListener, chain: HttpsChain) -> FilterChain:
+    socket = tls.server(chain.server, of.trust_domain)
+    return filter_chain(
+        chain.routes, [_http(chain.routes, f"0.0.0.0_{of.port}")], tls=True, sni_hosts=chain.sni_hosts, transport_socket=socket
+    )
+
+
+def _l4(of: GatewayListener, chain: L4Chain) -> FilterChain:
+    name = f"{chain.origin.namespace}/{chain.origin.name}/{','.join(chain.sni_hosts)}"
+    socket = tls.server(chain.ends, of.trust_domain) if chain.ends else None
+    return filter_chain(
+        name,
+        tcp_proxy(f"outbound_0.0.0.0_{of.port}", chain.targets),
+        tls=chain.tls,
+        sni_hosts=chain.sni_hosts,
+        transport_socket=socket,
+    )

@@ -1,0 +1,79 @@
+"""Listeners for what the mesh sends to a workload: mTLS, plaintext, or both, as its PeerAuthentication says.
+
+A connection of the mesh is known by the ALPN it offers. The application learns who called from x-forwarded-client-cert, which
+is written here and nowhere else: one that came with the request is dropped.
+"""
+
+from typing import Any
+
+from envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+
+from weft.compile import tls
+from weft.compile.filter_chain import filter_chain, tls_inspector
+from weft.compile.filters.order import INBOUND
+from weft.compile.http_connection_manager import http_connection_manager
+from weft.compile.scope.inputs import InboundListener, Target
+from weft.compile.socket_listener import socket_listener
+from weft.compile.tcp_proxy import tcp_proxy
+from weft.envoy.names import inbound_cluster
+from weft.envoy.types import LISTENER, EnvoyResource, duration, envoy_resource
+from weft.model.security import MtlsMode
+
+_MTLS, _PLAINTEXT = "mtls", "plaintext"
+
+
+def inbound(of: InboundListener) -> EnvoyResource:
+    """The inbound listener of one port."""
+    name = f"inbound|{of.number}"
+    chains = ([] if of.mode is MtlsMode.DISABLE else [_mtls(of)]) + ([] if of.mode is MtlsMode.STRICT else [_plaintext(of)])
+    message = socket_listener(name, of.address, chains, "INBOUND", **_inspection(of))
+    return envoy_resource(LISTENER, name, message, clusters=(inbound_cluster(of.number),), origins=of.origins)
+
+
+def _inspection(of: InboundListener) -> dict[str, Any]:
+    """A server that speaks first keeps its clients silent, so on a TCP port a connection that says nothing is plaintext after
+    a second. Where plaintext is refused, and for HTTP, there is nothing to wait for but the client's first bytes."""
+    if of.mode is MtlsMode.DISABLE:
+        return {}
+    inspected: dict[str, Any] = {"listener_filters": [tls_inspector()]}
+    if of.mode is MtlsMode.PERMISSIVE and not of.protocol.is_http:
+        inspected |= {"listener_filters_timeout": duration(1), "continue_on_listener_filters_timeout": True}
+    return inspected
+
+
+def _mtls(of: InboundListener) -> FilterChain:
+    alpn = ("h2", "http/1.1") if of.protocol.is_http else (tls.ALPN_MESH,)
+    return filter_chain(
+        _MTLS,
+        _filters(of, forward_client_cert_details="SANITIZE_SET", set_current_client_cert_details={"uri": True}),
+        tls=True,
+        alpn=(tls.ALPN_MESH,),
+        transport_socket=tls.mesh_downstream(of.trust_domain, alpn),
+    )
+
+
+def _plaintext(of: InboundListener) -> FilterChain:
+    return filter_chain(_PLAINTEXT, _filters(of, forward_client_cert_details="SANITIZE"))
+
+
+def _filters(of: InboundListener, **words: Any) -> list[Filter]:
+    name = f"inbound|{of.number}"
+    if not of.protocol.is_http:
+        return tcp_proxy(name, (Target(inbound_cluster(of.number)),))
+    return [http_connection_manager(stat_prefix=name, routes=_routes(of.number), chain=INBOUND, **words)]
+
+
+def _routes(number: int) -> RouteConfiguration:
+    """Everything to the application; how long it may take was decided by the caller's side."""
+    action = {"cluster": inbound_cluster(number), "timeout": duration(0), "idle_timeout": duration(0)}
+    return RouteConfiguration(
+        name=inbound_cluster(number),
+        virtual_hosts=[
+            {
+                "name": f"inbound|http|{number}",
+                "domains": ["*"],
+                "routes": [{"name": "default", "match": {"prefix": "/"}, "route": action}],
+            }
+        ],
+    )

@@ -1,0 +1,199 @@
+"""One Envoy route: a match of a rule, and what is done then.
+https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto
+
+Its metadata names the field of the operator's resource that it was made from, so that an access log can say why. Timeouts are
+Istio's: none unless the operator wrote one. An idle stream is cut only before it has a route (while it waits for one, or sends
+its headers too slowly), never after.
+"""
+
+import re
+from typing import Any
+
+from envoy.config.route.v3.route_components_pb2 import (
+    DirectResponseAction,
+    RedirectAction,
+    RetryPolicy,
+    Route,
+    RouteAction,
+    WeightedCluster,
+)
+from envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import PreviousHostsPredicate
+from google.protobuf.any_pb2 import Any as AnyMessage
+
+from weft.compile.filters import cors, fault, set_filter_state
+from weft.compile.header import header, header_edits, without_host
+from weft.compile.percent import fractional_percent
+from weft.compile.route_match import route_match
+from weft.compile.scope.inputs import ConnectMatch, RouteInput, Split, Target
+from weft.envoy.types import duration, packed
+from weft.model.route import (
+    NO_EDIT,
+    DirectResponse,
+    HttpMatch,
+    PathPrefix,
+    Redirect,
+    Retries,
+)
+from weft.model.traffic import HashKey, HashOnCookie, HashOnHeader, HashOnQuery, HashOnSourceIp
+
+# What is retried when nobody said otherwise: what surely did not reach an application. Never a request that may have.
+_SAFE_RETRIES = Retries(2, ("connect-failure", "refused-stream"))
+_ISTIO_RETRY_ON = ("connect-failure", "refused-stream", "unavailable", "cancelled")  # `retries` written without `retryOn`
+_REDIRECT_CODES = {301: "MOVED_PERMANENTLY", 302: "FOUND", 303: "SEE_OTHER", 307: "TEMPORARY_REDIRECT", 308: "PERMANENT_REDIRECT"}
+
+
+def route(of: RouteInput) -> Route:
+    """The route."""
+    request, host = without_host(of.request_headers)
+    message = Route(
+        name=of.name,
+        match=route_match(of.match),
+        metadata={"filter_metadata": {"weft": {"origin": str(of.origin)}}} if of.origin else None,
+        typed_per_filter_config=_per_filter(of),
+        **header_edits(request, of.response_headers),
+    )
+    match of.action:
+        case Split(targets):
+            message.route.CopyFrom(_route_action(of, targets, host))
+        case Redirect():
+            message.redirect.CopyFrom(_redirect_action(of.action))
+        case DirectResponse(status, body, content_type):
+            message.direct_response.CopyFrom(DirectResponseAction(status=status, body={"inline_bytes": body} if body else None))
+            if content_type:
+                message.response_headers_to_add.append(header("content-type", content_type, "OVERWRITE_IF_EXISTS_OR_ADD"))
+    return message
+
+
+def clusters_of(of: RouteInput) -> set[str]:
+    """The clusters the route sends to, copies included."""
+    targets = {target.cluster for target in of.action.targets} if isinstance(of.action, Split) else set()
+    return targets | {mirror.cluster for mirror in of.mirrors}
+
+
+def _per_filter(of: RouteInput) -> dict[str, AnyMessage]:
+    config = {}
+    if of.fault:
+        config[fault.NAME] = packed(fault.http_fault(of.fault))
+    if of.cors:
+        config[cors.NAME] = packed(cors.cors_policy(of.cors))
+    if isinstance(of.action, Split) and _is_single(of.action.targets) and (dial := of.action.targets[0].dial):
+        config[set_filter_state.NAME] = packed(set_filter_state.dial(*dial))
+    return config
+
+
+def _is_single(targets: tuple[Target, ...]) -> bool:
+    return len(targets) == 1 and targets[0].request_headers == NO_EDIT and targets[0].response_headers == NO_EDIT
+
+
+def _route_action(of: RouteInput, targets: tuple[Target, ...], host: str) -> RouteAction:
+    action = RouteAction(
+        timeout=duration(of.timeout or 0),
+        idle_timeout=duration(0),
+        retry_policy=_retry_policy(of.retries or _SAFE_RETRIES),
+        request_mirror_policies=[
+            {"cluster": one.cluster, "runtime_fraction": {"default_value": fractional_percent(one.percent)}} for one in of.mirrors
+        ],
+        hash_policy=[_hash_policy(key) for key in of.hash_keys],
+        **({"cluster": targets[0].cluster} if _is_single(targets) else {"weighted_clusters": _weighted(targets)}),
+        **_rewrite(of, host),
+    )
+    if isinstance(of.match, ConnectMatch):
+        action.upgrade_configs.add(upgrade_type="CONNECT", connect_config={})
+    return action
+
+
+def _weighted(targets: tuple[Target, ...]) -> WeightedCluster:
+    return WeightedCluster(clusters=[_cluster_weight(target) for target in targets])
+
+
+def _cluster_weight(of: Target) -> WeightedCluster.ClusterWeight:
+    request, host = without_host(of.request_headers)
+    dial = {set_filter_state.NAME: packed(set_filter_state.dial(*of.dial))} if of.dial else {}
+    return WeightedCluster.ClusterWeight(
+        name=of.cluster,
+        weight={"value": of.weight},
+        typed_per_filter_config=dial,
+        **header_edits(request, of.response_headers),
+        **({"host_rewrite_literal": host} if host else {}),
+    )
+
+
+def _rewrite(of: RouteInput, host: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    rewrite = of.rewrite
+    if authority := host or (rewrite.authority if rewrite else ""):
+        fields["host_rewrite_literal"] = authority
+    if rewrite is None:
+        return fields
+    if rewrite.regex:
+        fields["regex_rewrite"] = _substitution(*rewrite.regex)
+    elif rewrite.path:
+        fields["regex_rewrite"] = _substitution(".*", rewrite.path.replace("\\", "\\\\"), whole=True)
+    elif rewrite.prefix:
+        fields |= _prefix_rewrite(of.match, rewrite.prefix)
+    return fields
+
+
+def _prefix_rewrite(match: HttpMatch | ConnectMatch, prefix: str) -> dict[str, Any]:
+    """A prefix of whole segments replaced by `/` must not leave two slashes, nor the path empty."""
+    path = match.path if isinstance(match, HttpMatch) else None
+    if isinstance(path, PathPrefix) and prefix.endswith("/") and (matched := path.value.rstrip("/")):
+        return {"regex_rewrite": _substitution(f"^{re.escape(matched)}/*", prefix.replace("\\", "\\\\"))}
+    return {"prefix_rewrite": prefix}
+
+
+def _substitution(pattern: str, text: str, whole: bool = False) -> dict[str, Any]:
+    return {"pattern": {"regex": f"^{pattern}$" if whole else pattern}, "substitution": text}
+
+
+def _retry_policy(of: Retries) -> RetryPolicy | None:
+    if not of.attempts:
+        return None
+    words: list[str] = []
+    codes: list[str] = []
+    for one in of.on or _ISTIO_RETRY_ON:
+        (codes if one.isdigit() else words).append(one)
+    policy = RetryPolicy(
+        retry_on=",".join(words + (["retriable-status-codes"] if codes else [])),
+        num_retries={"value": of.attempts},
+        retriable_status_codes=[int(code) for code in codes],
+    )
+    if of.ignore_previous_hosts:
+        policy.retry_host_predicate.add(
+            name="envoy.retry_host_predicates.previous_hosts", typed_config=packed(PreviousHostsPredicate())
+        )
+        policy.host_selection_retry_max_attempts = 5
+    if of.per_try_timeout is not None:
+        policy.per_try_timeout.CopyFrom(duration(of.per_try_timeout))
+    if of.backoff is not None:
+        policy.retry_back_off.base_interval.CopyFrom(duration(of.backoff))
+    return policy
+
+
+def _hash_policy(of: HashKey) -> dict[str, Any]:
+    match of:
+        case HashOnHeader(name):
+            return {"header": {"header_name": name}}
+        case HashOnCookie(name, ttl, path):
+            return {"cookie": {"name": name, "path": path, **({} if ttl is None else {"ttl": duration(ttl)})}}
+        case HashOnQuery(name):
+            return {"query_parameter": {"name": name}}
+        case HashOnSourceIp():
+            return {"connection_properties": {"source_ip": True}}
+
+
+def _redirect_action(of: Redirect) -> RedirectAction:
+    fields: dict[str, Any] = {"response_code": _REDIRECT_CODES.get(of.code, "MOVED_PERMANENTLY")}
+    if of.scheme:
+        fields["scheme_redirect"] = of.scheme
+    if of.authority:
+        fields["host_redirect"] = of.authority
+    if of.port:
+        fields["port_redirect"] = of.port
+    elif of.derive_port == "FROM_PROTOCOL_DEFAULT" and of.scheme:
+        fields["port_redirect"] = 443 if of.scheme == "https" else 80
+    if of.path:
+        fields["path_redirect"] = of.path
+    elif of.prefix:
+        fields["prefix_rewrite"] = of.prefix
+    return RedirectAction(**fields)

@@ -1,0 +1,212 @@
+"""What a gateway's proxy sees: the servers of every Gateway that selects it, and the rules bound to them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from weft.compile.scope import not_found
+from weft.compile.scope.destinations import Caller
+from weft.compile.scope.inputs import (
+    ANY_HOST,
+    GatewayListener,
+    HttpsChain,
+    L4Chain,
+    ListenerInput,
+    RouteConfigurationInput,
+    RouteInput,
+    VirtualHostInput,
+)
+from weft.compile.scope.rules import Sight, http_routes, l4_concerns, l4_split, matches_all
+from weft.hostname import matches
+from weft.model import precedence
+from weft.model.gateway import Gateway, Server, ServerTls
+from weft.model.labels import selects
+from weft.model.mesh import Mesh
+from weft.model.route import HttpMatch, L4Match, RouteSet
+from weft.model.workload import Address, Proxy
+from weft.ref import Ref
+
+_HTTP = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A server of a gateway, at one proxy."""
+
+    gateway: Gateway
+    server: Server
+
+    @property
+    def is_http(self) -> bool:
+        """Whether requests come in plain text."""
+        return self.server.tls is ServerTls.NONE and self.server.protocol.upper() in _HTTP
+
+    @property
+    def is_https(self) -> bool:
+        """Whether TLS ends here and requests are inside it."""
+        return self.server.tls not in (ServerTls.NONE, ServerTls.PASSTHROUGH) and self.server.protocol.upper() != "TLS"
+
+    @property
+    def routes(self) -> str:
+        """The name of its route configuration, in Istio's form. All plain HTTP servers of a port share one."""
+        if self.is_http:
+            return f"http.{self.server.port}"
+        return f"https.{self.server.port}.{self.server.port_name}.{self.gateway.name}.{self.gateway.namespace}"
+
+
+def opened(mesh: Mesh, proxy: Proxy) -> tuple[Opened, ...]:
+    """All servers that `proxy` opens, the older Gateway's first."""
+    selected = [one for one in mesh.gateways.values() if one.selector and selects(one.selector, proxy.workload.labels)]
+    ranked = sorted(selected, key=lambda one: (one.created, one.namespace, one.name))
+    return tuple(Opened(gateway, server) for gateway in ranked for server in gateway.servers)
+
+
+def listeners(mesh: Mesh, proxy: Proxy) -> tuple[ListenerInput, ...]:
+    """One listener for each port that has something to serve."""
+    servers = opened(mesh, proxy)
+    ports = sorted({one.server.port for one in servers})
+    made = (_listener(mesh, proxy, port, [one for one in servers if one.server.port == port]) for port in ports)
+    return tuple(one for one in made if one.routes or one.https or one.l4)
+
+
+def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> GatewayListener:
+    taken: set[str] = set()
+    http = any(one.is_http for one in servers)
+    origins = {one.server.origin for one in servers}
+    https = [chain for one in servers if one.is_https for chain in _https(one, taken)]
+    l4: list[L4Chain] = []
+    for one in servers:
+        if not one.is_http and not one.is_https:
+            l4 += _l4(mesh, proxy, one, taken, plain_free=not http)
+    return GatewayListener(
+        port,
+        Address(proxy.gateway_host, port),
+        f"http.{port}" if http else "",
+        tuple(https),
+        tuple(l4),
+        mesh.settings.trust_domain,
+        frozenset((ANY_HOST,)),
+        tuple(sorted(origins | {chain.origin for chain in l4})),
+    )
+
+
+def _https(of: Opened, taken: set[str]) -> Iterator[HttpsChain]:
+    """One chain, for the SNI hosts no earlier server has: Envoy refuses two chains with one match."""
+    free = _free(tuple(dict.fromkeys(host for _, host in of.server.hosts)), taken)
+    if free:
+        yield HttpsChain(() if "*" in free else free, of.routes, of.server)
+
+
+def _free(hosts: tuple[str, ...], taken: set[str]) -> tuple[str, ...]:
+    free = tuple(host for host in hosts if host not in taken)
+    if "*" in free and len(free) > 1:
+        free = ("*",)
+    taken.update(free)
+    return free
+
+
+def _l4(mesh: Mesh, proxy: Proxy, of: Opened, taken: set[str], plain_free: bool) -> Iterator[L4Chain]:
+    """Chains of raw connections: by SNI for TLS that passes or ends here, one for the whole port for TCP."""
+    sight = Sight(mesh, _caller(proxy, of), of.server.port)
+    tls = of.server.tls is not ServerTls.NONE or of.server.protocol.upper() == "TLS"
+    passes = of.server.tls in (ServerTls.NONE, ServerTls.PASSTHROUGH)
+    for rules in precedence.gateway_route_sets(mesh, of.gateway.key, proxy.workload.namespace):
+        for route in rules.tls if tls and passes else rules.tcp:
+            for match in route.matches or (L4Match(),):
+                if not l4_concerns(sight, match):
+                    continue
+                hosts = _sni(of, rules, match) if tls else ("*",) if plain_free else ()
+                free = _free(hosts, taken)
+                if free:
+                    names = () if "*" in free else free
+                    yield L4Chain(names, l4_split(sight, route), route.origin, tls, None if passes else of.server)
+
+
+def _sni(of: Opened, rules: RouteSet, match: L4Match) -> tuple[str, ...]:
+    wanted = match.sni_hosts or rules.hosts
+    return tuple(dict.fromkeys(host for pattern in wanted for host in _served(of, rules.namespace, pattern)))
+
+
+def _served(of: Opened, namespace: str, host: str) -> Iterator[str]:
+    """What of `host`, from a rule in `namespace`, the server serves: the narrower of the two, where one holds the other."""
+    for allowed, pattern in of.server.hosts:
+        if allowed not in ("*", "", namespace) and not (allowed == "." and of.gateway.namespace == namespace):
+            continue
+        if matches(pattern, host):
+            yield host
+        elif matches(host, pattern):
+            yield pattern
+
+
+def _caller(proxy: Proxy, of: Opened) -> Caller:
+    return Caller(proxy.workload.namespace, proxy.workload.labels, of.gateway.key)
+
+
+def route_configuration(mesh: Mesh, proxy: Proxy, name: str) -> RouteConfigurationInput | None:
+    """A route configuration that the gateway's listeners name, with all its virtual hosts."""
+    servers = [one for one in opened(mesh, proxy) if (one.is_http or one.is_https) and one.routes == name]
+    if not servers:
+        return None
+    hosts = _bound(mesh, proxy, servers)
+    made = [_virtual_host(mesh, proxy, host, bound) for host, bound in sorted(hosts.items())]
+    if "*" not in hosts:
+        made.append(_rest(servers[0].server.port, tuple(hosts), tuple(sorted({one.server.origin for one in servers}))))
+    return RouteConfigurationInput(name, tuple(made), ignore_port=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """Rules bound to a host of a server; None: the server only redirects it."""
+
+    to: Opened
+    rules: RouteSet | None
+
+
+def _bound(mesh: Mesh, proxy: Proxy, servers: list[Opened]) -> dict[str, list[_Bound]]:
+    """What each host is bound to, in order of precedence and once."""
+    hosts: dict[str, list[_Bound]] = {}
+    for one in servers:
+        for rules in precedence.gateway_route_sets(mesh, one.gateway.key, proxy.workload.namespace):
+            served = (host for of in rules.hosts for host in _served(one, rules.namespace, of)) if rules.http else ()
+            for host in served:
+                earlier = hosts.setdefault(host, [])
+                if not any(other.rules is rules and other.to.gateway is one.gateway for other in earlier):
+                    earlier.append(_Bound(one, rules))
+        if one.server.https_redirect:
+            for _, host in one.server.hosts:
+                hosts.setdefault(host, []).append(_Bound(one, None))
+    return hosts
+
+
+def _virtual_host(mesh: Mesh, proxy: Proxy, host: str, bound: list[_Bound]) -> VirtualHostInput:
+    """All rules of a host, one after another, those that take everything last, as Istio merges them."""
+    port = bound[0].to.server.port
+    routes: list[RouteInput] = []
+    origins: set[Ref] = set()
+    for one in bound:
+        origins.add(one.to.server.origin)
+        if one.rules:
+            sight = Sight(mesh, _caller(proxy, one.to), port)
+            routes += http_routes(sight, one.rules)
+            origins |= sight.origins
+    first = next((one.rules.origin for one in bound if one.rules), bound[0].to.server.origin)
+    return VirtualHostInput(
+        f"{host}:{port}",
+        (host,),
+        _ordered(routes, first),
+        first,
+        any(one.to.server.https_redirect for one in bound),
+        frozenset((ANY_HOST,)),
+        tuple(sorted(origins)),
+    )
+
+
+def _ordered(routes: list[RouteInput], origin: Ref) -> tuple[RouteInput, ...]:
+    narrow = [one for one in routes if not matches_all(one.match)]
+    whole = [one for one in routes if matches_all(one.match)][:1]
+    nothing = RouteInput("no-rule", origin, HttpMatch(), not_found.no_rule(origin))
+    return (*narrow, *(whole or [nothing]))
+
+
+def _rest(port: int, hosts: tuple[str, ...], origins: tuple[Ref, ...]) -> VirtualHostInput:
+    nothing = RouteInput("no-host", None, HttpMatch(), not_found.no_server(port, hosts))
+    return VirtualHostInput(f"*:{port}", ("*",), (nothing,), None, False, frozenset((ANY_HOST,)), origins)

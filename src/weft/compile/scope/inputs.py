@@ -1,0 +1,261 @@
+"""The inputs of Envoy resources: everything that may shape one, and nothing else.
+
+Two proxies with equal inputs share the bytes. `hosts` are the mesh's host names that were looked up, in vain or not: a change
+of any of them may change the resource. `origins` are the operator's resources behind it.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from weft.model.endpoint import Health, Locality
+from weft.model.gateway import Server
+from weft.model.route import (
+    NO_EDIT,
+    Cors,
+    DirectResponse,
+    Fault,
+    HeaderEdit,
+    HttpMatch,
+    Redirect,
+    Retries,
+    Rewrite,
+)
+from weft.model.security import MtlsMode
+from weft.model.service import Protocol
+from weft.model.traffic import ClientTls, HashKey, PortPolicy
+from weft.model.workload import Address
+from weft.ref import Ref
+
+ANY_HOST = "*"
+"""Among the `hosts` of a resource: a change of any host may change it (a gateway's routes: a new one may bind to it)."""
+
+
+# clusters and endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Plaintext:
+    """No TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeshTls:
+    """The mesh's own mTLS. `identities` are the SPIFFE IDs the peer may have; none known: any of the trust domain."""
+
+    identities: tuple[str, ...]
+    trust_domain: str
+    sni: str
+
+
+@dataclass(frozen=True, slots=True)
+class OriginatedTls:
+    """TLS as the operator wrote it. `sni` is filled."""
+
+    tls: ClientTls
+    sni: str
+
+
+Transport = Plaintext | MeshTls | OriginatedTls
+
+
+class Discovery(Enum):
+    """Where a cluster's endpoints come from. FORWARD: the name is resolved when a request needs it."""
+
+    EDS = "eds"
+    FORWARD = "forward"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterInput:
+    """One port of one service, or of a subset of it, and how this proxy is to treat it."""
+
+    name: str
+    protocol: Protocol
+    transport: Transport
+    discovery: Discovery = Discovery.EDS
+    policy: PortPolicy = PortPolicy()
+    hosts: frozenset[str] = frozenset()
+    origins: tuple[Ref, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationInput:
+    """The cluster of the application beside a sidecar."""
+
+    number: int
+    address: Address
+    protocol: Protocol
+
+
+class LbEndpoint(NamedTuple):
+    """What Envoy needs of an endpoint."""
+
+    locality: Locality
+    address: str
+    port: int
+    weight: int
+    health: Health
+    workload: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointsInput:
+    """The endpoints of one cluster, sorted."""
+
+    cluster: str
+    endpoints: tuple[LbEndpoint, ...]
+    hosts: frozenset[str]
+
+
+# routes
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectMatch:
+    """A CONNECT request: the caller wants a tunnel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A cluster's share of the traffic. `dial` is the (host, port) to resolve and connect to, for a cluster that forwards."""
+
+    cluster: str
+    weight: int = 1
+    request_headers: HeaderEdit = NO_EDIT
+    response_headers: HeaderEdit = NO_EDIT
+    dial: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Forward, by weight, to one or more clusters."""
+
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorTarget:
+    """A cluster that gets a copy, and of how many requests in a hundred."""
+
+    cluster: str
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class RouteInput:
+    """One Envoy route: one match of one rule."""
+
+    name: str
+    origin: Ref | None
+    match: HttpMatch | ConnectMatch
+    action: Split | Redirect | DirectResponse
+    rewrite: Rewrite | None = None
+    timeout: float | None = None
+    retries: Retries | None = None
+    fault: Fault | None = None
+    cors: Cors | None = None
+    mirrors: tuple[MirrorTarget, ...] = ()
+    hash_keys: tuple[HashKey, ...] = ()
+    request_headers: HeaderEdit = NO_EDIT
+    response_headers: HeaderEdit = NO_EDIT
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualHostInput:
+    """All that answers some spellings of one host."""
+
+    name: str
+    domains: tuple[str, ...]
+    routes: tuple[RouteInput, ...]
+    origin: Ref | None = None
+    require_tls: bool = False
+    hosts: frozenset[str] = frozenset()
+    origins: tuple[Ref, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RouteConfigurationInput:
+    """A route configuration with all its virtual hosts, or, `on_demand`, with none: they are asked for one by one."""
+
+    name: str
+    virtual_hosts: tuple[VirtualHostInput, ...] = ()
+    on_demand: bool = False
+    ignore_port: bool = False
+
+
+# listeners
+
+
+@dataclass(frozen=True, slots=True)
+class HttpProxyListener:
+    """Where an application sends what it would send to an HTTP proxy."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class InnerListener:
+    """Where what comes inside a CONNECT is routed."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamListener:
+    """A local port that stands for one port of one service. `routes` names its route configuration; without one it is TCP, and
+    goes to `targets`."""
+
+    address: Address
+    routes: str = ""
+    targets: tuple[Target, ...] = ()
+    hosts: frozenset[str] = frozenset()
+    origins: tuple[Ref, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InboundListener:
+    """Where the mesh reaches one port of the workload."""
+
+    number: int
+    address: Address
+    protocol: Protocol
+    mode: MtlsMode
+    trust_domain: str
+    origins: tuple[Ref, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class L4Chain:
+    """Connections whose SNI is among `sni_hosts` (none: all) and where they go. `tls`: only TLS; it ends here when `ends` is
+    given, and passes unread otherwise."""
+
+    sni_hosts: tuple[str, ...]
+    targets: tuple[Target, ...]
+    origin: Ref
+    tls: bool = False
+    ends: Server | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpsChain:
+    """TLS that ends at the gateway, for these SNI hosts (none: all); what is inside it is routed by `routes`."""
+
+    sni_hosts: tuple[str, ...]
+    routes: str
+    server: Server
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayListener:
+    """One port of a gateway. `routes` names the route configuration of plain HTTP, when it is served."""
+
+    port: int
+    address: Address
+    routes: str = ""
+    https: tuple[HttpsChain, ...] = ()
+    l4: tuple[L4Chain, ...] = ()
+    trust_domain: str = ""
+    hosts: frozenset[str] = frozenset()
+    origins: tuple[Ref, ...] = ()
+
+
+ListenerInput = HttpProxyListener | InnerListener | UpstreamListener | InboundListener | GatewayListener

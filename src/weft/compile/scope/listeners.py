@@ -1,0 +1,124 @@
+"""What a sidecar listens on: its HTTP proxy, its upstreams, and one inbound port for each that the workload serves."""
+
+from dataclasses import replace
+
+from weft.compile.scope import not_found
+from weft.compile.scope.inputs import (
+    ApplicationInput,
+    HttpProxyListener,
+    InboundListener,
+    InnerListener,
+    ListenerInput,
+    RouteConfigurationInput,
+    RouteInput,
+    Split,
+    UpstreamListener,
+    VirtualHostInput,
+)
+from weft.compile.scope.lookup import Answer, answer, port_asked
+from weft.compile.scope.rules import Sight
+from weft.compile.scope.sidecar import caller, http, opaque_targets
+from weft.envoy.names import HTTP_PROXY_ROUTES, parse_upstream_routes, upstream_routes, vhds_name
+from weft.model import precedence
+from weft.model.mesh import Mesh
+from weft.model.route import HttpMatch, Rewrite
+from weft.model.security import MtlsMode
+from weft.model.service import Service, protocol
+from weft.model.workload import InboundPort, Proxy, Upstream
+from weft.ref import Ref
+
+
+def listeners(mesh: Mesh, proxy: Proxy) -> tuple[ListenerInput, ...]:
+    """All listeners of a sidecar."""
+    outbound: list[ListenerInput] = []
+    if proxy.http_proxy:
+        outbound += [HttpProxyListener(proxy.http_proxy), InnerListener()]
+    outbound += [_upstream(mesh, proxy, one) for one in sorted(proxy.upstreams, key=lambda one: one.listen)]
+    return (*outbound, *(_inbound(mesh, proxy, one) for one in sorted(proxy.inbound, key=lambda one: one.number)))
+
+
+def _inbound(mesh: Mesh, proxy: Proxy, of: InboundPort) -> InboundListener:
+    workload = proxy.workload
+    mode = inbound_mode(mesh, proxy, of)
+    origins = _authentications(mesh, workload.namespace)
+    return InboundListener(of.number, of.listen, protocol(of.protocol or of.name), mode, mesh.settings.trust_domain, origins)
+
+
+def inbound_mode(mesh: Mesh, proxy: Proxy, of: InboundPort) -> MtlsMode:
+    """What an inbound port accepts. A port-level word may name the port as callers know it or as the application has it."""
+    workload = proxy.workload
+    number = of.number
+    if _said_of(mesh, proxy, of.application.port):
+        number = of.application.port
+    return precedence.mtls_mode(mesh, workload.namespace, workload.labels, number)
+
+
+def _said_of(mesh: Mesh, proxy: Proxy, port: int) -> bool:
+    return any(port == number for one in mesh.peer_authentications.get(proxy.workload.namespace, ()) for number, _ in one.ports)
+
+
+def _authentications(mesh: Mesh, namespace: str) -> tuple[Ref, ...]:
+    names = {namespace, mesh.settings.root_namespace}
+    return tuple(sorted({one.origin for name in names for one in mesh.peer_authentications.get(name, ())}))
+
+
+def application(proxy: Proxy, number: int) -> ApplicationInput | None:
+    """The application's own port behind the inbound port `number`."""
+    of = next((one for one in proxy.inbound if one.number == number), None)
+    return ApplicationInput(number, of.application, protocol(of.protocol or of.name)) if of else None
+
+
+def _upstream(mesh: Mesh, proxy: Proxy, of: Upstream) -> UpstreamListener:
+    found = answer(mesh, proxy.workload.namespace, of.host)
+    service = found.service
+    port = port_asked(service, of.port) if service else None
+    if service is None or port is None or port.protocol.is_http:
+        return UpstreamListener(of.listen, upstream_routes(of.host, of.port), hosts=frozenset(found.looked_up))
+    sight = Sight(mesh, caller(proxy), port.number, set(found.looked_up), {service.origin})
+    _, targets = opaque_targets(sight, found, service)
+    return UpstreamListener(of.listen, "", targets, frozenset(sight.hosts), tuple(sorted(sight.origins)))
+
+
+def route_configuration(mesh: Mesh, proxy: Proxy, name: str) -> RouteConfigurationInput | None:
+    """A route configuration that a sidecar's listener names; None for any other name."""
+    if name == HTTP_PROXY_ROUTES and proxy.http_proxy:
+        return RouteConfigurationInput(name, on_demand=True)
+    wanted = parse_upstream_routes(name)
+    if wanted and any((one.host, one.port) == wanted for one in proxy.upstreams):
+        return RouteConfigurationInput(name, (_upstream_host(mesh, proxy, name, *wanted),))
+    return None
+
+
+def _upstream_host(mesh: Mesh, proxy: Proxy, name: str, host: str, port: int) -> VirtualHostInput:
+    """Whatever Host the application says means the one upstream; it is told so in the rewritten Host."""
+    found = answer(mesh, proxy.workload.namespace, host)
+    sight = Sight(mesh, caller(proxy), port, set(found.looked_up))
+    routes = tuple(_addressed(route, _authority(host, port)) for route in _upstream_routes(sight, found, port))
+    origin = _origin(found.service)
+    return VirtualHostInput(
+        vhds_name(name, found.host), ("*",), routes, origin, False, frozenset(sight.hosts), tuple(sorted(sight.origins))
+    )
+
+
+def _upstream_routes(sight: Sight, found: Answer, port: int) -> tuple[RouteInput, ...]:
+    if not found.known:
+        what = not_found.unknown_host(sight.mesh, sight.caller.namespace, found)
+        return (RouteInput("default", None, HttpMatch(), what),)
+    if found.service and port_asked(found.service, port) is None:
+        return (RouteInput("default", found.service.origin, HttpMatch(), not_found.unknown_port(found.service, port)),)
+    return http(sight, found.host, found.service, found.rules)
+
+
+def _authority(host: str, port: int) -> str:
+    return host if port == 80 else f"{host}:{port}"
+
+
+def _addressed(route: RouteInput, authority: str) -> RouteInput:
+    """The route, its Host rewritten to the upstream's unless a rule rewrites it already."""
+    if not isinstance(route.action, Split) or (route.rewrite and route.rewrite.authority):
+        return route
+    return replace(route, rewrite=replace(route.rewrite or Rewrite(), authority=authority))
+
+
+def _origin(of: Service | None) -> Ref | None:
+    return of.origin if of else None

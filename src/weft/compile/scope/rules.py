@@ -1,0 +1,214 @@
+"""From the rules of a RouteSet to the routes one caller gets: matches that cannot concern it dropped, destinations resolved.
+
+A route is named after the rule's resource and name, or a digest of its match: never after its place in the list. A
+destination that does not exist is answered with words instead of an empty 503.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from hashlib import blake2b
+from math import lcm
+
+from weft.compile.scope.destinations import Caller, Missing, Reached, Share, reached, shares
+from weft.compile.scope.inputs import MirrorTarget, RouteInput, Split, Target
+from weft.model.labels import selects
+from weft.model.mesh import Mesh
+from weft.model.route import (
+    Destination,
+    DirectResponse,
+    Forward,
+    HttpMatch,
+    HttpRoute,
+    L4Match,
+    L4Route,
+    Mirror,
+    PathPrefix,
+    Prefix,
+    Redirect,
+    RouteSet,
+    WeightedDestination,
+)
+from weft.model.traffic import HashKey
+from weft.ref import Ref
+
+_LARGEST_TOTAL = 2**32 - 1  # Envoy's limit of the sum of weights
+
+
+@dataclass(slots=True)
+class Sight:
+    """What one caller's rules are resolved in; it notes every host and policy met on the way."""
+
+    mesh: Mesh
+    caller: Caller
+    port: int
+    hosts: set[str] = field(default_factory=set)
+    origins: set[Ref] = field(default_factory=set)
+
+    def reach(self, to: Destination) -> Reached | Missing:
+        """The destination, noted."""
+        self.hosts.add(to.host)
+        found = reached(self.mesh, self.caller, to, self.port)
+        if isinstance(found, Reached):
+            self.origins.add(found.service.origin)
+            self.hosts.add(found.service.hostname)
+            if found.rule:
+                self.origins.add(found.rule.origin)
+        return found
+
+
+def http_routes(sight: Sight, rules: RouteSet) -> tuple[RouteInput, ...]:
+    """The routes of `rules` for the caller, in order, up to the first that matches everything."""
+    sight.origins.add(rules.origin)
+    routes: list[RouteInput] = []
+    for rule in rules.http:
+        for match in _matches(sight, rule):
+            routes.append(_route(sight, rule, match))
+            if matches_all(routes[-1].match):
+                return tuple(routes)
+    return tuple(routes)
+
+
+def matches_all(match: object) -> bool:
+    """Whether every request but CONNECT matches."""
+    if not isinstance(match, HttpMatch) or match.path not in (None, Prefix("/"), PathPrefix("/")):
+        return False
+    return not (match.scheme or match.method or match.authority or match.headers or match.query_params)
+
+
+def _matches(sight: Sight, rule: HttpRoute) -> Iterator[HttpMatch]:
+    """The matches that can hold for the caller, without what has been decided here."""
+    if not rule.matches:
+        yield HttpMatch()
+    for match in rule.matches:
+        if _concerns(sight, match):
+            yield replace(match, port=None, gateways=(), source_labels=(), source_namespace="")
+
+
+def _concerns(sight: Sight, match: HttpMatch | L4Match) -> bool:
+    caller = sight.caller
+    return (
+        (not match.gateways or caller.gateway in match.gateways)
+        and (match.port is None or match.port == sight.port)
+        and (not match.source_namespace or match.source_namespace == caller.namespace)
+        and selects(match.source_labels, caller.labels)
+    )
+
+
+def _route(sight: Sight, rule: HttpRoute, match: HttpMatch) -> RouteInput:
+    action: Split | Redirect | DirectResponse
+    keys: tuple[HashKey, ...] = ()
+    if isinstance(rule.action, Forward):
+        action, keys = forward(sight, rule.action.destinations, rule.origin)
+    else:
+        action = rule.action
+    return RouteInput(
+        name=route_name(rule.origin, rule.name, match),
+        origin=rule.origin,
+        match=match,
+        action=action,
+        rewrite=rule.rewrite,
+        timeout=rule.timeout,
+        retries=rule.retries,
+        fault=rule.fault,
+        cors=rule.cors,
+        mirrors=tuple(target for mirror in rule.mirrors for target in _mirrored(sight, mirror)),
+        hash_keys=keys,
+        request_headers=rule.request_headers,
+        response_headers=rule.response_headers,
+    )
+
+
+def route_name(origin: Ref, name: str, match: object) -> str:
+    """`namespace/resource/rule`; a rule without a name gets a digest of its match."""
+    return f"{origin.namespace}/{origin.name}/{name or blake2b(repr(match).encode(), digest_size=5).hexdigest()}"
+
+
+def forward(
+    sight: Sight, destinations: tuple[WeightedDestination, ...], origin: Ref
+) -> tuple[Split | DirectResponse, tuple[HashKey, ...]]:
+    """Where the destinations send, and what requests are hashed by. One that is missing keeps its share, which then fails; when
+    all are missing the answer says why."""
+    found: list[tuple[WeightedDestination, Reached]] = []
+    missing: list[str] = []
+    weights = [(one, one.weight if len(destinations) > 1 else 1) for one in destinations]
+    for one, weight in weights:
+        if not weight:
+            continue
+        there = sight.reach(one.destination)
+        if isinstance(there, Missing):
+            missing.append(there.why)
+        else:
+            found.append((replace(one, weight=weight), there))
+    if not found:
+        return unreachable(origin, missing), ()
+    keys = tuple(dict.fromkeys(there.hash_key for _, there in found if there.hash_key))
+    lost = sum(weight for one, weight in weights) - sum(one.weight for one, _ in found)
+    return Split(_targets(found, lost if missing else 0)), keys
+
+
+def unreachable(origin: Ref, missing: list[str]) -> DirectResponse:
+    """The answer of a route whose destinations do not exist."""
+    why = "; ".join(dict.fromkeys(missing)) or "every destination has weight 0"
+    return DirectResponse(503, f"weft: {origin} sends nowhere: {why}\n".encode(), "text/plain")
+
+
+def _targets(found: list[tuple[WeightedDestination, Reached]], lost: int) -> tuple[Target, ...]:
+    parts: list[tuple[WeightedDestination, Share, Fraction]] = [
+        (one, share, one.weight * share.weight) for one, there in found for share in shares(there)
+    ]
+    whole = _integers([weight for *_, weight in parts] + ([Fraction(lost)] if lost else []))
+    targets = [
+        Target(share.cluster, weight, one.request_headers, one.response_headers, share.dial)
+        for (one, share, _), weight in zip(parts, whole, strict=False)
+    ]
+    if lost:
+        targets.append(Target(NOWHERE, whole[-1]))
+    return tuple(target for target in targets if target.weight)
+
+
+NOWHERE = "BlackHoleCluster"
+"""Gets the share of a destination that does not exist: a cluster without endpoints."""
+
+
+def _integers(weights: list[Fraction]) -> list[int]:
+    """Whole numbers in the same proportion, as small as they can be and within Envoy's limit."""
+    if len(weights) == 1:
+        return [1]
+    scale = lcm(*(weight.denominator for weight in weights))
+    whole = [int(weight * scale) for weight in weights]
+    while sum(whole) > _LARGEST_TOTAL:
+        whole = [-(-weight // 2) for weight in whole]
+    return whole
+
+
+def _mirrored(sight: Sight, mirror: Mirror) -> Iterator[MirrorTarget]:
+    there = sight.reach(mirror.destination)
+    if isinstance(there, Reached):
+        largest = max(shares(there), key=lambda share: (share.weight, share.cluster))
+        yield MirrorTarget(largest.cluster, mirror.percent)
+
+
+def plain_forward(sight: Sight, host: str, origin: Ref) -> tuple[Split | DirectResponse, tuple[HashKey, ...]]:
+    """Where the service `host` itself is, on the port asked for: what happens when nobody said otherwise."""
+    return forward(sight, (WeightedDestination(Destination(host, "", sight.port)),), origin)
+
+
+def l4_targets(sight: Sight, routes: tuple[L4Route, ...], sni: str = "") -> tuple[L4Route, tuple[Target, ...]] | None:
+    """The first L4 rule that concerns the caller (and `sni`, when the rule asks for one), and where it sends."""
+    for route in routes:
+        fits = [match for match in route.matches if _concerns(sight, match) and (not match.sni_hosts or sni in match.sni_hosts)]
+        if fits or not route.matches:
+            return route, l4_split(sight, route)
+    return None
+
+
+def l4_split(sight: Sight, route: L4Route) -> tuple[Target, ...]:
+    """Where an L4 rule sends; nothing when it names nothing that exists."""
+    action, _ = forward(sight, route.destinations, route.origin)
+    return action.targets if isinstance(action, Split) else ()
+
+
+def l4_concerns(sight: Sight, match: L4Match) -> bool:
+    """Whether the match can hold for the caller."""
+    return _concerns(sight, match)

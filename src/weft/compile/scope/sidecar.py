@@ -1,0 +1,196 @@
+"""What a proxy sees by name: virtual hosts on demand, and, at sidecars and gateways alike, clusters and endpoints."""
+
+from weft.compile.scope import not_found
+from weft.compile.scope.destinations import Caller, Missing, forwards, is_ip, reached, transport
+from weft.compile.scope.inputs import (
+    ClusterInput,
+    ConnectMatch,
+    Discovery,
+    EndpointsInput,
+    LbEndpoint,
+    Plaintext,
+    RouteInput,
+    Split,
+    Target,
+    VirtualHostInput,
+)
+from weft.compile.scope.lookup import Answer, answer, asked, domains, is_external, port_asked
+from weft.compile.scope.rules import Sight, http_routes, l4_targets, matches_all, plain_forward, unreachable
+from weft.envoy.names import (
+    INNER_LISTENER,
+    PASSTHROUGH,
+    is_plain,
+    parse_outbound,
+    vhds_name,
+)
+from weft.model.mesh import Mesh
+from weft.model.route import Destination, DirectResponse, HttpMatch, RouteSet
+from weft.model.service import Protocol, Service
+from weft.model.workload import Proxy
+from weft.ref import Ref
+
+_INVALID = "invalid-host.invalid"  # of a top-level domain that never exists (RFC 2606)
+
+
+def caller(proxy: Proxy) -> Caller:
+    """What of a sidecar decides how it sees others."""
+    return Caller(proxy.workload.namespace, proxy.workload.labels)
+
+
+# virtual hosts
+
+
+def virtual_host(mesh: Mesh, of: Caller, route_config: str, host: str) -> VirtualHostInput:
+    """What answers `host`, as it stands in a request's Host or :authority."""
+    parts = asked(host)
+    if parts is None:
+        return _invalid(route_config)
+    namespace = of.namespace
+    found = answer(mesh, namespace, parts.host)
+    spelled, tried = domains(mesh, namespace, found)
+    name = vhds_name(route_config, found.host + parts.suffix)
+    if parts.host not in spelled:  # cannot happen for what HTTP calls a host; were it to, it must still be answered
+        spelled, name = (parts.host,), vhds_name(route_config, parts.host + parts.suffix)
+    sight = Sight(mesh, of, _port_number(found, parts.port), set(tried))
+    routes = _routes(sight, found, parts.port)
+    origin = found.rules.origin if found.rules else found.service.origin if found.service else None
+    if origin:
+        sight.origins.add(origin)
+    return VirtualHostInput(
+        name,
+        tuple(one + parts.suffix for one in spelled),
+        routes,
+        origin,
+        False,
+        frozenset(sight.hosts),
+        tuple(sorted(sight.origins)),
+    )
+
+
+def _invalid(route_config: str) -> VirtualHostInput:
+    text = DirectResponse(400, b"weft: the Host of this request is not the name of a host\n", "text/plain")
+    return VirtualHostInput(vhds_name(route_config, _INVALID), (_INVALID,), _always(text))
+
+
+def _port_number(found: Answer, written: int) -> int:
+    if found.service:
+        port = port_asked(found.service, written)
+        return port.number if port else written or 80
+    return written or 80
+
+
+def _routes(sight: Sight, found: Answer, written: int) -> tuple[RouteInput, ...]:
+    """The routes of one answer, CONNECT first."""
+    service = found.service
+    if not found.known:
+        return _unknown(sight, found)
+    port = port_asked(service, written) if service else None
+    if service and port is None:
+        if is_external(service) and sight.mesh.settings.allow_any:
+            return _passed()
+        return _always(not_found.unknown_port(service, sight.port))
+    if port and not port.protocol.is_http and service:
+        return _opaque(sight, found, service)
+    return (_connect_inside(), *http(sight, found.host, service, found.rules))
+
+
+def _unknown(sight: Sight, found: Answer) -> tuple[RouteInput, ...]:
+    if found.in_mesh:
+        return _always(not_found.unknown_host(sight.mesh, sight.caller.namespace, found))
+    if sight.mesh.settings.allow_any:
+        return _passed()
+    return _always(not_found.blocked(found.host))
+
+
+def http(sight: Sight, host: str, service: Service | None, rules: RouteSet | None) -> tuple[RouteInput, ...]:
+    """The routes of a host whose requests are read: its rules, or straight to its service."""
+    routes = http_routes(sight, rules) if rules else ()
+    if rules and (rules.http or not service):
+        complete = bool(routes) and matches_all(routes[-1].match)
+        return routes if complete else (*routes, _answered("no-rule", rules.origin, not_found.no_rule(rules.origin)))
+    if service is None:
+        raise AssertionError(f"{host} has neither a service nor rules")
+    action, keys = plain_forward(sight, host, service.origin)
+    return (RouteInput("default", service.origin, HttpMatch(), action, hash_keys=keys),)
+
+
+def _opaque(sight: Sight, found: Answer, service: Service) -> tuple[RouteInput, ...]:
+    """A port whose bytes are not read: a CONNECT goes straight to it, and so does a request that was sent all the same."""
+    origin, targets = opaque_targets(sight, found, service)
+    action = Split(targets) if targets else unreachable(origin, ["no destination exists"])
+    return (
+        RouteInput("connect", origin, ConnectMatch(), action),
+        RouteInput("default", origin, HttpMatch(), action),
+    )
+
+
+def opaque_targets(sight: Sight, found: Answer, service: Service) -> tuple[Ref, tuple[Target, ...]]:
+    """Where connections to a TCP or TLS port go, and who said so. SNI rules are matched by the host that was asked for: inside
+    a tunnel nothing else is known of it."""
+    if found.rules:
+        sight.origins.add(found.rules.origin)
+        names = {found.host, service.hostname}
+        for routes, sni in ((found.rules.tcp, ""), *((found.rules.tls, name) for name in sorted(names))):
+            if chosen := l4_targets(sight, routes, sni):
+                return chosen[0].origin, chosen[1]
+    action, _ = plain_forward(sight, found.host, service.origin)
+    return service.origin, action.targets if isinstance(action, Split) else ()
+
+
+def _connect_inside() -> RouteInput:
+    return RouteInput("connect", None, ConnectMatch(), Split((Target(INNER_LISTENER),)))
+
+
+def _passed() -> tuple[RouteInput, ...]:
+    to = Split((Target(PASSTHROUGH),))
+    return RouteInput("connect", None, ConnectMatch(), to), RouteInput("passthrough", None, HttpMatch(), to)
+
+
+def _always(what: DirectResponse) -> tuple[RouteInput, ...]:
+    return RouteInput("connect", None, ConnectMatch(), what), _answered("default", None, what)
+
+
+def _answered(name: str, origin: Ref | None, what: DirectResponse) -> RouteInput:
+    return RouteInput(name, origin, HttpMatch(), what)
+
+
+# clusters and endpoints
+
+
+def cluster(mesh: Mesh, of: Caller, name: str) -> ClusterInput | None:
+    """The outbound cluster `name`; None when it is not the name of one. A service, port or subset that does not exist is a
+    cluster too, without endpoints: whoever still sends there gets an answer at once."""
+    parsed = parse_outbound(name)
+    if parsed is None:
+        return None
+    number, subset, host = parsed
+    found = reached(mesh, of, Destination(host, subset, number), number)
+    if isinstance(found, Missing):
+        return ClusterInput(name, Protocol.TCP, Plaintext(), hosts=frozenset((host,)))
+    origins = {found.service.origin} | ({found.rule.origin} if found.rule else set())
+    return ClusterInput(
+        name,
+        found.port.protocol,
+        transport(mesh, found, is_plain(name)),
+        Discovery.FORWARD if forwards(found) else Discovery.EDS,
+        found.policy,
+        frozenset((host, found.service.hostname)),
+        tuple(sorted(origins)),
+    )
+
+
+def endpoints(mesh: Mesh, of: Caller, name: str) -> EndpointsInput | None:
+    """The endpoints of the outbound cluster `name`; None when it is not the name of one."""
+    parsed = parse_outbound(name)
+    if parsed is None:
+        return None
+    number, subset, host = parsed
+    found = reached(mesh, of, Destination(host, subset, number), number)
+    chosen = () if isinstance(found, Missing) else found.plain if is_plain(name) else found.meshed
+    hosts = frozenset((host,)) if isinstance(found, Missing) else frozenset((host, found.service.hostname))
+    lb = sorted(
+        LbEndpoint(one.locality, one.address, one.port, one.weight, one.health, one.workload)
+        for one in chosen
+        if is_ip(one.address)
+    )
+    return EndpointsInput(name, tuple(lb), hosts)

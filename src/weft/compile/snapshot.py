@@ -1,0 +1,129 @@
+"""One proxy's configuration at one revision, compiled when it is asked for.
+
+The input of each Envoy resource is the key of the cache: as long as it stays equal, every proxy and every revision gets the
+same object. Look-ups that do not depend on the proxy at all are not repeated for proxies alike.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, TypeVar
+
+from weft.compile import cluster as cluster_message
+from weft.compile.endpoint import cluster_load_assignment
+from weft.compile.listener import listener
+from weft.compile.route_configuration import route_configuration
+from weft.compile.scope import gateway, listeners, sidecar
+from weft.compile.virtual_host import virtual_host
+from weft.envoy.names import BLACK_HOLE, PASSTHROUGH
+from weft.envoy.types import EnvoyResource
+from weft.model.mesh import Mesh
+from weft.model.workload import Proxy
+
+Input = TypeVar("Input", bound=Hashable)
+Found = TypeVar("Found")
+
+
+class Cache:
+    """Compiled resources by their input; the least recently used go first when there are more than `size`."""
+
+    def __init__(self, size: int = 50_000) -> None:
+        self._size = size
+        self._made: OrderedDict[tuple[Callable[..., Any], Hashable], EnvoyResource] = OrderedDict()
+        self._mesh: Mesh | None = None
+        self._seen: dict[Hashable, Any] = {}
+
+    def resource(self, make: Callable[[Input], EnvoyResource], of: Input) -> EnvoyResource:
+        """`make(of)`, or what it returned for an equal input before."""
+        key = (make, of)
+        found = self._made.get(key)
+        if found is None:
+            found = self._made[key] = make(of)
+            if len(self._made) > self._size:
+                self._made.popitem(last=False)
+        else:
+            self._made.move_to_end(key)
+        return found
+
+    def seen(self, mesh: Mesh) -> dict[Hashable, Any]:
+        """What has been looked up in `mesh` so far. A new mesh begins anew; snapshots of an older one keep theirs."""
+        if mesh is not self._mesh:
+            self._mesh, self._seen = mesh, {}
+        return self._seen
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+
+class ProxySnapshot:
+    """What one proxy may ask for, at one revision."""
+
+    __slots__ = ("_cache", "_caller", "_mesh", "_proxy", "_seen")
+
+    def __init__(self, mesh: Mesh, proxy: Proxy, cache: Cache) -> None:
+        self._mesh = mesh
+        self._proxy = proxy
+        self._cache = cache
+        self._seen = cache.seen(mesh)
+        self._caller = sidecar.caller(proxy)
+
+    def listeners(self) -> tuple[EnvoyResource, ...]:
+        """All listeners of the proxy."""
+        scoped = gateway.listeners if self._proxy.gateway else listeners.listeners
+        return self._once(("listeners", self._proxy), lambda: self._each(scoped(self._mesh, self._proxy)))
+
+    def _each(self, inputs: Iterable[Any]) -> tuple[EnvoyResource, ...]:
+        return tuple(self._cache.resource(listener, one) for one in inputs)
+
+    def route_configuration(self, name: str) -> EnvoyResource | None:
+        """A route configuration that one of the listeners names; None when none does."""
+        scoped = gateway.route_configuration if self._proxy.gateway else listeners.route_configuration
+        return self._once(
+            ("routes", self._proxy, name), lambda: self._made(route_configuration, scoped(self._mesh, self._proxy, name))
+        )
+
+    def virtual_host(self, route_config: str, host: str) -> EnvoyResource:
+        """The virtual host that answers `host`; one that says so when the host is unknown."""
+        return self._once(
+            ("host", self._caller, route_config, host),
+            lambda: self._cache.resource(virtual_host, sidecar.virtual_host(self._mesh, self._caller, route_config, host)),
+        )
+
+    def cluster(self, name: str) -> EnvoyResource | None:
+        """A cluster by name. A destination that exists no more is a cluster without endpoints; None: not a name of ours."""
+        if name == PASSTHROUGH:
+            return self._once(name, cluster_message.passthrough)
+        if name == BLACK_HOLE:
+            return self._once(name, cluster_message.black_hole)
+        if name.startswith("inbound|"):
+            number = name.split("|")[1]
+            of = listeners.application(self._proxy, int(number)) if number.isdecimal() else None
+            return self._made(cluster_message.application, of)
+        return self._once(
+            ("cluster", self._caller, name),
+            lambda: self._made(cluster_message.cluster, sidecar.cluster(self._mesh, self._caller, name)),
+        )
+
+    def endpoints(self, name: str) -> EnvoyResource | None:
+        """The endpoints of an outbound cluster; None for any other name."""
+        return self._once(
+            ("endpoints", self._caller, name),
+            lambda: self._made(cluster_load_assignment, sidecar.endpoints(self._mesh, self._caller, name)),
+        )
+
+    def eager_clusters(self) -> Iterable[str]:
+        """Nothing besides what the listeners name: everything else is asked for."""
+        return ()
+
+    def _made(self, make: Callable[[Any], EnvoyResource], of: Hashable | None) -> EnvoyResource | None:
+        return None if of is None else self._cache.resource(make, of)
+
+    def _once(self, key: Hashable, look: Callable[[], Found]) -> Found:
+        if key not in self._seen:
+            self._seen[key] = look()
+        found: Found = self._seen[key]
+        return found
+
+
+def snapshot(mesh: Mesh, proxy: Proxy, cache: Cache) -> ProxySnapshot:
+    """The configuration of `proxy` in `mesh`."""
+    return ProxySnapshot(mesh, proxy, cache)

@@ -1,0 +1,48 @@
+"""The TCP proxy: bytes in, bytes out, to one cluster or to several by weight.
+https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto
+"""
+
+from envoy.config.listener.v3.listener_components_pb2 import Filter
+from envoy.extensions.filters.network.set_filter_state.v3.set_filter_state_pb2 import Config as SetFilterState
+from envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.sni_dynamic_forward_proxy_pb2 import FilterConfig
+from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
+
+from weft.compile.filters.dynamic_forward_proxy import dns_cache
+from weft.compile.filters.set_filter_state import dial
+from weft.compile.scope.inputs import Target
+from weft.envoy.names import BLACK_HOLE
+from weft.envoy.types import packed
+
+NAME = "envoy.filters.network.tcp_proxy"
+
+
+def tcp_proxy(stat_prefix: str, targets: tuple[Target, ...]) -> list[Filter]:
+    """The network filters. No target: the connection is closed. A target that is a name is resolved first; of several such
+    targets the heaviest is dialled, since a connection has only one name."""
+    chosen = targets or (Target(BLACK_HOLE),)
+    named = [target for target in chosen if target.dial]
+    if named:
+        chosen = (max(named, key=lambda target: (target.weight, target.dial)),)
+    message = TcpProxy(stat_prefix=stat_prefix, max_connect_attempts={"value": 3})
+    if len(chosen) == 1:
+        message.cluster = chosen[0].cluster
+    else:
+        for target in chosen:
+            message.weighted_clusters.clusters.add(name=target.cluster, weight=target.weight)
+    return [*_resolution(chosen[0]), Filter(name=NAME, typed_config=packed(message))]
+
+
+def _resolution(of: Target) -> list[Filter]:
+    if not of.dial:
+        return []
+    state = SetFilterState(on_new_connection=dial(*of.dial).on_request_headers)
+    lookup = FilterConfig(dns_cache_config=dns_cache(), port_value=of.dial[1])
+    return [
+        Filter(name="envoy.filters.network.set_filter_state", typed_config=packed(state)),
+        Filter(name="envoy.filters.network.sni_dynamic_forward_proxy", typed_config=packed(lookup)),
+    ]
+
+
+def targets_used(targets: tuple[Target, ...]) -> tuple[str, ...]:
+    """The clusters that `tcp_proxy` sends these targets to."""
+    return tuple(sorted({target.cluster for target in targets} or {BLACK_HOLE}))
