@@ -18,6 +18,12 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
     "wrong-type": (E, "{problem}", "{hint}"),
     "invalid-value": (E, "{problem}", "{hint}"),
     "missing-field": (E, "{name} is required", ""),
+    # applying
+    "missing-namespace": (
+        E,
+        "there is no namespace {namespace}",
+        "apply a Namespace of that name in the same files, or: kubectl create namespace {namespace}",
+    ),
     "unsupported-field": (W, "{name} is not supported yet: it has no effect", "{hint}"),
     "yaml-duplicate-key": (E, "{name} stands twice in this mapping", "the first is on line {line}: keep one of them"),
     "yaml-too-large": (E, "{problem}", "{hint}"),
