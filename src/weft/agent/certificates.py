@@ -65,13 +65,12 @@ class _Slot:
 
 
 class Certificates:
-    """All identities of the node. `on_node` is called with each new certificate of the node itself and with each new
-    trust bundle, since the connection to the control plane stands on them."""
+    """All identities of the node, and the trust bundle they are checked with."""
 
-    def __init__(self, config: AgentConfig, enrollment: Enrollment, on_node: Callable[[Identity, bytes], None]) -> None:
+    def __init__(self, config: AgentConfig, enrollment: Enrollment) -> None:
         self._config = config
         self._enrollment = enrollment
-        self._on_node = on_node
+        self._on_node: Callable[[Identity, bytes], None] = lambda identity, bundle: None
         self._keys = KeyFolder(config.directory / "keys")
         self._bundle_path = config.directory / "bundle.pem"
         self._node: Identity | None = None
@@ -81,6 +80,10 @@ class Certificates:
         self.bundle = b""
         self.signer: Signer | None = None
         self.rotations = 0
+
+    def connect(self, signer: Signer, on_node: Callable[[Identity, bytes], None]) -> None:
+        """Who signs, and who is told each new certificate and bundle of the node. Before `load`."""
+        self.signer, self._on_node = signer, on_node
 
     def load(self) -> None:
         """Reads what an earlier run kept."""

@@ -20,6 +20,8 @@ OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 250),
+    ("grpc.keepalive_time_ms", 5_000),  # a peer that vanished without a word is missed
+    ("grpc.keepalive_timeout_ms", 2_000),
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
 )

@@ -36,7 +36,7 @@ Rebind = Callable[[str], Callable[[bytes], bytes] | None]
 
 
 class XdsRelay(grpc.GenericRpcHandler):  # type: ignore[type-arg]
-    """Serves all Envoys of the node. `rebind` gives, for a proxy, the change its listeners need (None for a sidecar)."""
+    """Serves all Envoys of the node."""
 
     def __init__(
         self,
@@ -45,14 +45,13 @@ class XdsRelay(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         client: NodeClient,
         registry: RegistryClient,
         files: HeldFiles,
-        rebind: Rebind = lambda _: None,
     ) -> None:
         self._socket = socket
         self._certificates = certificates
         self._client = client
         self._registry = registry
         self._files = files
-        self._rebind = rebind
+        self.rebind: Rebind = lambda _: None  # for a proxy, the change its listeners need; None for a sidecar
         self._remembered: dict[str, Held] = {}
         self.streams: dict[str, ProxyStream] = {}
 
@@ -108,7 +107,7 @@ class XdsRelay(grpc.GenericRpcHandler):  # type: ignore[type-arg]
             self._remembered[key] = predecessor.session.record()
         if key not in self._remembered:
             self._remembered[key] = await asyncio.to_thread(self._files.read, key)
-        stream = ProxyStream(key, context, self._remembered[key], self._rebind(key))
+        stream = ProxyStream(key, context, self._remembered[key], self.rebind(key))
         self.streams[key] = stream
         LOG.info("envoy connected proxy=%s", key)
         try:
@@ -133,6 +132,7 @@ class ProxyStream:
         self.key = key
         self.session = ProxySession(remembered, time.monotonic(), rebind)
         self.secrets = SecretSession()
+        self.rejection = ""  # what the Envoy refused last, and why
         self._context = context
         self._for_envoy = asyncio.Event()
         self._for_upstream = asyncio.Event()
@@ -178,6 +178,7 @@ class ProxyStream:
         while self.session.rejections:
             rejection = self.session.rejections.pop(0)
             kind = rejection.type_url.rpartition(".")[2]
+            self.rejection = f"{kind}: {rejection.message}"
             LOG.warning("envoy rejected proxy=%s type=%s reason=%r", self.key, kind, rejection.message)
 
     async def _write(self) -> None:

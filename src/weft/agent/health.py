@@ -1,0 +1,113 @@
+"""Whether an application can take requests: asked again and again, by the way its declaration says.
+
+Until it is up it is asked often, so that it gets traffic as soon as it can take it; later at its interval. One failure of
+several in a row (`retries`) is forgiven.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from weft.agent import grpc_health_client, http1
+from weft.agent.instance import Address, HealthCheck, Instance
+
+EAGER = 0.2
+"""Seconds between attempts until the first success."""
+
+Environment = Callable[[], Awaitable[tuple[Mapping[str, str], str | None]]]
+"""The environment and directory in which an application's own check is run."""
+
+
+async def probe(instance: Instance, environment: Environment) -> str:
+    """Asks once. Empty: it can take requests; else why not, in one line."""
+    check = instance.health or HealthCheck()
+    ports = _ports(instance, check)
+    try:
+        async with asyncio.timeout(check.timeout):
+            match check.type:
+                case "none":
+                    return ""
+                case "http":
+                    return await _http(ports[0], check) if ports else ""
+                case "grpc":
+                    return await grpc_health_client.check(ports[0].host, ports[0].port, "", check.timeout) if ports else ""
+                case "exec":
+                    return await _exec(check, environment)
+                case _:
+                    return "; ".join([why for port in ports if (why := await _tcp(port))])
+    except TimeoutError:
+        return f"no answer within {check.timeout:g} s"
+
+
+def _ports(instance: Instance, check: HealthCheck) -> list[Address]:
+    own = [port.application for port in instance.inbound]
+    if not check.port:
+        return own
+    by_number = {port.number: port.application for port in instance.inbound}
+    return [by_number.get(check.port) or Address(own[0].host if own else instance.host, check.port)]
+
+
+async def _tcp(address: Address) -> str:
+    try:
+        _, writer = await asyncio.open_connection(address.host, address.port)
+    except OSError as error:
+        return f"{address}: {error.strerror or error}"
+    writer.close()
+    return ""
+
+
+async def _http(address: Address, check: HealthCheck) -> str:
+    try:
+        answer = await http1.get((address.host, address.port), check.path or "/", timeout=check.timeout)
+    except OSError as error:
+        return f"{address}{check.path}: {error.strerror or error}"
+    return "" if 200 <= answer.status < 400 else f"{address}{check.path}: status {answer.status}"
+
+
+async def _exec(check: HealthCheck, environment: Environment) -> str:
+    if not check.command:
+        return ""
+    env, cwd = await environment()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *check.command,
+            env=dict(env) or None,
+            cwd=cwd,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError as error:
+        return f"{check.command[0]}: {error.strerror or error}"
+    try:
+        code = await process.wait()
+    except asyncio.CancelledError:
+        process.kill()
+        raise
+    return "" if code == 0 else f"{check.command[0]}: exit code {code}"
+
+
+async def follow(
+    current: Callable[[], Instance], environment: Environment, report: Callable[[str], None], changed: asyncio.Event
+) -> None:
+    """Asks until cancelled, and reports each change: empty for healthy, else why not.
+
+    `current` is the instance as it is now; while it has no process it is unhealthy without being asked. `changed` is set
+    by the caller when the instance changed, and cuts a pause short.
+    """
+    said: str | None = None
+    failures = 0
+    while True:
+        instance = current()
+        check = instance.health or HealthCheck()
+        why = await probe(instance, environment) if instance.pid else "the application does not run"
+        failures = failures + 1 if why else 0
+        if not why or said is None or not instance.pid or (said == "" and failures >= check.retries):
+            if why != said:
+                report(why)
+            said = why
+        try:
+            async with asyncio.timeout(check.interval if not said and not why else min(EAGER, check.interval)):
+                await changed.wait()
+        except TimeoutError:
+            pass
+        changed.clear()

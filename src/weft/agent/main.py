@@ -1,0 +1,231 @@
+"""The agent's composition root: what it is made of, and the tasks it runs.
+
+It begins by asking the supervisor what there is, and lets nobody hear of it before it knows the state of every instance: a
+first report that is too early would tell the control plane that all of them are gone.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from weft.agent import stats
+from weft.agent.admin import Admin, ProxyStatus
+from weft.agent.certificates import Certificates
+from weft.agent.config import AgentConfig
+from weft.agent.enrollment_client import EnrollmentClient
+from weft.agent.envoy_process import process_name
+from weft.agent.gateway_ports import Choice, GatewayPorts, Machine
+from weft.agent.held import HeldFiles
+from weft.agent.instance import Instance
+from weft.agent.node_client import NodeClient
+from weft.agent.registry_client import HEARTBEAT, RegistryClient, Telemetry
+from weft.agent.supervisor_client import Exited, SupervisorClient, Workloads
+from weft.agent.workloads import Node, Workload
+from weft.agent.xds_relay import XdsRelay
+from weft.envoy.binary import binary, version
+from weft.envoy.types import CLUSTER
+from weft.proto import node_pb2
+
+LOG = logging.getLogger(__name__)
+_FIRST_STATES = 3.0  # seconds after which the first report goes out, whatever is still unknown
+
+
+async def run(config: AgentConfig) -> None:
+    """Runs the node's agent until cancelled. Raises OSError and envoy.binary.EnvoyNotFound for what cannot begin."""
+    config.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.umask(0o077)
+    envoy = binary(config.envoy or None)
+    agent = Agent(
+        config,
+        Node(
+            config=config,
+            supervisor=SupervisorClient(Path(config.supervisor)),
+            certificates=(certificates := Certificates(config, EnrollmentClient(config.control_plane, Path(config.trust)))),
+            registry=(registry := RegistryClient(client := NodeClient(config.control_plane), certificates.trust)),
+            relay=XdsRelay(config.socket, certificates, client, registry, HeldFiles(config.directory / "held")),
+            binary=envoy,
+            envoy_version=await asyncio.to_thread(version, envoy),
+        ),
+    )
+    certificates.connect(client, client.use)
+    await agent.run()
+
+
+class Agent:
+    """All instances of the node, and the tasks that serve them."""
+
+    def __init__(self, config: AgentConfig, node: Node) -> None:
+        self._config = config
+        self._node = node
+        self._workloads: dict[str, Workload] = {}
+        self._lives: dict[str, asyncio.Task[None]] = {}
+        self._leaving: dict[str, asyncio.Task[None]] = {}
+        self._ports: dict[str, GatewayPorts] = {}
+        self._tasks = asyncio.TaskGroup()
+        node.relay.rebind = self._rebind
+
+    async def run(self) -> None:
+        """Everything, until cancelled."""
+        node = self._node
+        node.certificates.load()
+        admin = Admin(self.proxies, self._admin_socket, self._numbers)
+        async with self._tasks as tasks:
+            tasks.create_task(node.supervisor.run())
+            tasks.create_task(node.certificates.run())
+            tasks.create_task(admin.run(self._config.admin_socket, self._config.metrics))
+            await self._begin()
+            tasks.create_task(node.relay.run())
+            tasks.create_task(self._observe_envoys())
+            tasks.create_task(self._follow_supervisor())
+            await self._first_states()
+            tasks.create_task(node.registry.run())
+
+    # Instances
+
+    async def _begin(self) -> None:
+        event = await self._node.supervisor.events.get()
+        pids = {process.name: process.pid for process in await self._node.supervisor.processes()}
+        if isinstance(event, Workloads):
+            self._apply(event.workloads, pids)
+        for name in pids:
+            if name.startswith("envoy/") and name.removeprefix("envoy/") not in self._workloads:
+                await self._node.supervisor.kill(name, grace=2.0)
+
+    async def _first_states(self) -> None:
+        try:
+            async with asyncio.timeout(_FIRST_STATES):
+                await asyncio.gather(*(workload.started.wait() for workload in self._workloads.values()))
+        except TimeoutError:
+            LOG.warning("instances not looked at in time")
+
+    async def _follow_supervisor(self) -> None:
+        while True:
+            match await self._node.supervisor.events.get():
+                case Workloads(workloads):
+                    self._apply(workloads, {})
+                case Exited(name, code):
+                    self._exited(name, code)
+
+    def _exited(self, name: str, code: int) -> None:
+        for key, workload in self._workloads.items():
+            if name == process_name(key):
+                workload.envoy_exited(code)
+            elif name in (key, f"app/{key}"):
+                workload.application_exited(code)
+
+    def _apply(self, instances: tuple[Instance, ...], pids: dict[str, int]) -> None:
+        wanted = {instance.key: instance for instance in instances}
+        for key in self._workloads.keys() - wanted.keys():
+            self._leaving[key] = self._tasks.create_task(self._leave(key))
+        for key, instance in wanted.items():
+            if key in self._workloads:
+                self._workloads[key].update(instance)
+            else:
+                self._enter(instance, pids.get(process_name(key), 0))
+
+    def _enter(self, instance: Instance, pid: int) -> None:
+        workload = Workload(self._node, instance)
+        workload.envoy.pid = pid
+        self._workloads[instance.key] = workload
+        if instance.gateway:
+            self._ports[instance.key] = self._gateway_ports(workload)
+        self._lives[instance.key] = self._tasks.create_task(self._live(workload, self._leaving.get(instance.key)))
+
+    async def _live(self, workload: Workload, predecessor: asyncio.Task[None] | None) -> None:
+        if predecessor:
+            await asyncio.wait({predecessor})
+        await workload.run()
+
+    async def _leave(self, key: str) -> None:
+        workload, life = self._workloads.pop(key), self._lives.pop(key)
+        life.cancel()
+        await asyncio.wait({life})
+        await workload.gone()
+        self._ports.pop(key, None)
+        self._leaving.pop(key, None)
+
+    # Gateways
+
+    def _gateway_ports(self, workload: Workload) -> GatewayPorts:
+        key = workload.instance.key
+        path = self._config.directory / "ports" / f"{key.replace('/', '_')}.json"
+        return GatewayPorts(path, Machine(own=lambda pid: pid == workload.envoy.pid), lambda choices: self._bound(key, choices))
+
+    def _bound(self, key: str, choices: dict[int, Choice]) -> None:
+        ports = {str(port): choice.port for port, choice in choices.items()}
+        owners = {str(port): choice.owner for port, choice in choices.items() if choice.owner}
+        for port, choice in choices.items():
+            if choice.port != port:
+                LOG.warning("gateway port moved proxy=%s port=%d bound=%d owner=%r", key, port, choice.port, choice.owner)
+        self._tasks.create_task(self._node.supervisor.tell("bound", instance=key, ports=ports, owner=owners))
+
+    def _rebind(self, key: str) -> Callable[[bytes], bytes] | None:
+        ports = self._ports.get(key)
+        if ports is None:
+            return None
+        ports.fresh()
+        return ports.rebound
+
+    # What is seen
+
+    def _admin_socket(self, key: str) -> Path | None:
+        workload = self._workloads.get(key)
+        return workload.envoy.admin if workload else None
+
+    def proxies(self) -> list[ProxyStatus]:
+        """All proxies, sorted by name."""
+        return [self._status(workload) for _, workload in sorted(self._workloads.items())]
+
+    def _status(self, workload: Workload) -> ProxyStatus:
+        key, node = workload.instance.key, self._node
+        stream, identity, ports = node.relay.streams.get(key), node.certificates.of(key), self._ports.get(key)
+        return ProxyStatus(
+            proxy=key,
+            service=workload.instance.service,
+            gateway=workload.instance.gateway,
+            status=workload.status,
+            connected=stream is not None,
+            synced=stream is not None and stream.session.connected,
+            certificate_not_after=identity.not_after if identity else 0,
+            envoy_pid=workload.envoy.pid,
+            application_pid=workload.instance.pid,
+            rejection=stream.rejection if stream else "",
+            listeners={str(port): choice.port for port, choice in ports.choices.items()} if ports else {},
+            resources={kind.rpartition(".")[2]: len(held) for kind, held in node.relay.held(key).items()},
+        )
+
+    async def _observe_envoys(self) -> None:
+        while True:
+            rows = await asyncio.gather(*(self._counted(workload) for workload in tuple(self._workloads.values())))
+            self._node.registry.telemetry = Telemetry(
+                edges=[edge for edges, _ in rows for edge in edges],
+                latencies=[latency for _, latencies in rows for latency in latencies],
+                proxies=[self._state(status) for status in self.proxies()],
+            )
+            await asyncio.sleep(HEARTBEAT)
+
+    def _state(self, status: ProxyStatus) -> node_pb2.ProxyState:
+        return node_pb2.ProxyState(
+            proxy=status.proxy,
+            certificate_not_after=int(status.certificate_not_after),
+            connected=status.connected,
+            listeners={port: bound for port, bound in status.listeners.items()},
+        )
+
+    async def _counted(self, workload: Workload) -> tuple[list[node_pb2.EdgeCounters], list[node_pb2.EdgeLatency]]:
+        held = self._node.relay.held(workload.instance.key).get(CLUSTER, {})
+        return await stats.counted(workload.instance.key, workload.envoy.admin, stats.mtls_clusters(held))
+
+    def _numbers(self) -> list[tuple[str, str, str, float]]:
+        node, statuses = self._node, self.proxies()
+        first_end = min((status.certificate_not_after for status in statuses if status.certificate_not_after), default=0.0)
+        return [
+            ("weft_agent_proxies", "gauge", "Proxies this node is to run.", len(statuses)),
+            ("weft_agent_proxies_connected", "gauge", "Proxies whose Envoy is connected.", sum(s.connected for s in statuses)),
+            ("weft_agent_proxies_synced", "gauge", "Proxies connected to the control plane.", sum(s.synced for s in statuses)),
+            ("weft_agent_registered", "gauge", "1 while the control plane knows this node.", float(node.registry.connected)),
+            ("weft_agent_certificate_rotations_total", "counter", "Certificates taken into use.", node.certificates.rotations),
+            ("weft_agent_certificate_next_expiry_seconds", "gauge", "When the next workload certificate ends (Unix).", first_end),
+        ]
