@@ -1,0 +1,184 @@
+"""The law of translation: the mesh is a function of the set of resources, and a change tells what differs."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weft.model.mesh import Change, Mesh, Settings
+from weft.ref import Ref
+from weft.resource.resource import Resource
+from weft.translate.mesh import Translation, advance, translation
+
+from .written import SETTINGS, core, istio, resource, resources, translated, workload
+
+HOST = "web.default.svc.cluster.local"
+
+
+def _entry(address: str, more: str = "") -> str:
+    ports = "ports: [{number: 80, name: http, protocol: HTTP}]"
+    return f"{{hosts: [api.example, '*.wild'], resolution: STATIC, {ports}, endpoints: [{{address: {address}}}]{more}}}"
+
+
+def _routes(host: str, destination: str, more: str = "") -> str:
+    return f"{{hosts: ['{host}']{more}, http: [{{route: [{{destination: {{{destination}}}}}]}}]}}"
+
+
+def _rule(host: str, more: str) -> str:
+    return f"{{host: '{host}', {more}}}"
+
+
+_GATEWAY = "{selector: {istio: i}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}"
+_V1 = "subsets: [{name: v1, labels: {version: v1}}]"
+_RANDOM = "trafficPolicy: {loadBalancer: {simple: RANDOM}}"
+
+POOL: tuple[Resource, ...] = tuple(
+    one
+    for text in (
+        core("web"),
+        core("web", "http 80", "http-b 81"),
+        core("web", app="api"),
+        core("web", extra=", type: NodePort").replace("selector: {app: web}", "selector: {app: web, version: v2}"),
+        core("web", namespace="other"),
+        core("wep"),
+        core("api", "grpc 90"),
+        core("bare").replace("selector: {app: bare}, ", ""),
+        workload("w-1", "web"),
+        workload("w-1", "web", status="{conditions: [{type: Healthy, status: 'False'}]}"),
+        workload("w-1", "api"),
+        workload("w-2", "web", version="v2"),
+        workload("w-2", "web", namespace="other"),
+        istio("ServiceEntry", "e-1", _entry("10.0.0.1")),
+        istio("ServiceEntry", "e-1", _entry("10.0.0.2", ", exportTo: ['.']")),
+        istio("ServiceEntry", "e-2", _entry("10.0.0.3"), created="2026-01-01T00:00:00Z"),
+        istio("ServiceEntry", "e-3", _entry("10.0.0.4"), namespace="other"),
+        istio(
+            "ServiceEntry",
+            "e-3",
+            "{hosts: [web.default.svc.cluster.local, api.example], resolution: STATIC, ports: [{number: 80, name: http}],"
+            " workloadSelector: {labels: {app: web}}}",
+            namespace="other",
+        ),
+        istio("ServiceEntry", "e-4", "{hosts: [a.wild], resolution: DNS, ports: [{number: 443, name: tls}]}"),
+        istio("VirtualService", "v-1", _routes("web", "host: web, subset: v1")),
+        istio("VirtualService", "v-1", _routes("web", "host: wab, port: {number: 80}", ", exportTo: ['.']")),
+        istio("VirtualService", "v-2", _routes("web", "host: api, subset: v2"), created="2026-01-01T00:00:00Z"),
+        istio("VirtualService", "v-2", _routes("*", "host: web", ", gateways: [gw]")),
+        istio("VirtualService", "v-3", _routes("a.wild", "host: a.wild, subset: v1, port: {number: 81}"), namespace="other"),
+        istio("VirtualService", "v-3", _routes("b.wild", "host: web", ", gateways: [mesh, other/gx]"), namespace="other"),
+        istio("DestinationRule", "d-1", _rule("web", _V1)),
+        istio("DestinationRule", "d-1", _rule("web", f"{_V1}, {_RANDOM}")),
+        istio("DestinationRule", "d-1", _rule("*.wild", _V1)),
+        istio("DestinationRule", "d-2", _rule("web", f"{_V1}, {_RANDOM}"), created="2026-01-01T00:00:00Z"),
+        istio("DestinationRule", "d-2", _rule("api", "workloadSelector: {matchLabels: {app: web}}")),
+        istio("DestinationRule", "d-3", _rule("*", _RANDOM), namespace="istio-system"),
+        istio("Gateway", "gw", _GATEWAY),
+        istio("Gateway", "gw", _GATEWAY, namespace="other"),
+        istio("PeerAuthentication", "p-1", "{mtls: {mode: STRICT}}"),
+        istio("PeerAuthentication", "p-1", "{selector: {matchLabels: {app: web}}, mtls: {mode: DISABLE}}"),
+        istio("PeerAuthentication", "p-2", "{mtls: {mode: PERMISSIVE}}"),
+        "{apiVersion: v1, kind: Namespace, metadata: {name: default}}",
+    )
+    for one in resources(text)
+)
+REFS = sorted({one.ref for one in POOL})
+
+
+def _variants() -> Mapping[Ref, Sequence[Resource]]:
+    by_ref = sorted(POOL, key=lambda one: one.ref)
+    return {ref: tuple(group) for ref, group in groupby(by_ref, key=lambda one: one.ref)}
+
+
+VARIANTS = _variants()
+
+puts = st.sampled_from(POOL).map(lambda one: (one.ref, one))
+deletes = st.sampled_from(REFS).map(lambda ref: (ref, None))
+histories = st.lists(st.lists(st.one_of(puts, puts, deletes), min_size=1, max_size=4), max_size=14)
+
+
+def _differences(old: Mesh, new: Mesh) -> Change:
+    """What differs between two meshes, found by looking at everything."""
+
+    def keys(before: Mapping[str, object], after: Mapping[str, object]) -> frozenset[str]:
+        return frozenset(key for key in {*before, *after} if before.get(key) != after.get(key))
+
+    hosts = keys(old.services, new.services) | keys(old.routes, new.routes) | keys(old.policies, new.policies)
+    endpoints = frozenset(key.rpartition("/")[2] for key in keys(old.endpoints, new.endpoints))
+    everything = (
+        old.gateways != new.gateways
+        or old.peer_authentications != new.peer_authentications
+        or any(host.startswith("*") for host in hosts)
+    )
+    return Change(hosts, endpoints - hosts, everything)
+
+
+@settings(max_examples=150, deadline=None)
+@given(histories, st.randoms(use_true_random=False))
+def test_any_history_leads_to_the_same_mesh(history: list[list[tuple[Ref, Resource | None]]], shuffle: Random) -> None:
+    """After every step the translation equals one from scratch, in any order, and the change is what differs."""
+    held: dict[Ref, Resource] = {}
+    now = translation(SETTINGS, [])
+    for step in history:
+        changes: list[tuple[Resource | None, Resource | None]] = []
+        for ref, new in step:
+            changes.append((held.get(ref), new))
+            if new is None:
+                held.pop(ref, None)
+            else:
+                held[ref] = new
+        before, (now, change) = now, advance(now, changes)
+        assert change == _differences(before.mesh, now.mesh)
+        everything = list(held.values())
+        shuffle.shuffle(everything)
+        assert now == translation(SETTINGS, everything)
+
+
+def test_what_is_deleted_leaves_nothing() -> None:
+    """When every resource is gone the mesh is the empty one, without a finding."""
+    full = translation(SETTINGS, POOL)
+    empty, change = advance(full, [(variants[-1], None) for variants in VARIANTS.values()])
+    assert empty == Translation(Mesh(SETTINGS))
+    assert change.everything
+
+
+def test_the_old_translation_stays_as_it_was() -> None:
+    """Advancing changes nothing of what it began with, and shares the mappings that stay."""
+    old = translated(core("web"), workload("w-1", "web"))
+    endpoints = old.mesh.endpoints[HOST]
+    new, _ = advance(old, [(None, resource(workload("w-2", "web")))])
+    assert old.mesh.endpoints[HOST] == endpoints
+    assert new.mesh.services is old.mesh.services
+    assert new.mesh.endpoints[HOST][0] is endpoints[0]
+
+
+def test_an_endpoint_touches_only_the_services_that_select_it() -> None:
+    """A changed WorkloadEntry names the hosts whose endpoints changed, and nothing else of them."""
+    old = translated(core("web"), core("also", app="web"), core("db"), workload("w-1", "web"))
+    _, change = advance(old, [(None, resource(workload("w-1", "web", version="v2")))])
+    assert change == Change(endpoints=frozenset({HOST, "also.default.svc.cluster.local"}))
+
+
+def test_a_change_of_nothing_is_none() -> None:
+    """A resource written again as it was changes nothing, whatever its resourceVersion says."""
+    text = core("web")
+    old = translated(text)
+    again = text.replace("{name: web, ", "{name: web, resourceVersion: '7', ")
+    new, change = advance(old, [(resource(text), resource(again))])
+    assert change == Change()
+    assert new.mesh == old.mesh
+
+
+def test_a_renamed_resource_is_another_one() -> None:
+    """A change from one name to another removes the first."""
+    old = translated(core("web"))
+    new, _ = advance(old, [(resource(core("web")), resource(core("api")))])
+    assert list(new.mesh.services) == ["api.default.svc.cluster.local"]
+
+
+def test_the_domain_is_the_meshs() -> None:
+    """Names are completed with the domain of the settings."""
+    found = translated(core("web"), istio("DestinationRule", "d", "{host: web}"), settings=Settings(domain="corp.local"))
+    assert list(found.mesh.services) == list(found.mesh.policies) == ["web.default.svc.corp.local"]
+    assert not found.findings
