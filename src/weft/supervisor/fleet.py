@@ -1,0 +1,157 @@
+"""The instances of all services: how many there are, in which order they start and end, and how they are replaced."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from weft.supervisor.application import Application, Condition, Dependency, Service
+from weft.supervisor.changes import Changes
+from weft.supervisor.instance import Instance, Phase
+from weft.supervisor.progress import Progress
+
+
+class CannotReplace(Exception):
+    """A new instance did not become ready: the old ones go on. The text says why."""
+
+
+class Fleet:
+    """All instances. `make(service, index)` plans one and gives it its ports; `unmake` takes them back."""
+
+    def __init__(
+        self,
+        application: Application,
+        *,
+        make: Callable[[Service, int], Instance],
+        unmake: Callable[[Instance], None],
+        tasks: asyncio.TaskGroup,
+        changes: Changes,
+        progress: Progress,
+    ) -> None:
+        self._services = {service.name: service for service in application.services}
+        self._make, self._unmake, self._tasks = make, unmake, tasks
+        self._changes, self._progress = changes, progress
+        self._instances: dict[str, Instance] = {}
+        self._busy: dict[str, asyncio.Lock] = {name: asyncio.Lock() for name in self._services}
+
+    def all(self) -> tuple[Instance, ...]:
+        """Every instance, those that drain included; in the file's order, then by number."""
+        order = {name: place for place, name in enumerate(self._services)}
+        return tuple(sorted(self._instances.values(), key=lambda each: (order[each.plan.service.name], each.plan.index)))
+
+    def service(self, name: str) -> Service | None:
+        """The Compose service of that name."""
+        return self._services.get(name)
+
+    def services(self) -> tuple[Service, ...]:
+        """All, as they are now: `replicas` is what was last asked for."""
+        return tuple(self._services.values())
+
+    def of(self, service: str) -> tuple[Instance, ...]:
+        """The instances of a Compose service that are not on their way out."""
+        return tuple(each for each in self.all() if each.plan.service.name == service and each.phase is not Phase.DRAINING)
+
+    def by_key(self, key: str) -> Instance | None:
+        """The instance `namespace/name`."""
+        return self._instances.get(key)
+
+    def named(self, name: str) -> tuple[Instance, ...]:
+        """What an operator may mean by `name`: a Compose service, an instance, a service of the mesh, with or without namespace."""
+        for matches in (
+            lambda each: each.plan.service.name == name,
+            lambda each: name in (each.plan.name, each.plan.key),
+            lambda each: name in (each.plan.service.service, f"{each.plan.service.namespace}/{each.plan.service.service}"),
+        ):
+            if found := tuple(each for each in self.all() if matches(each)):
+                return found
+        return ()
+
+    def start(self) -> None:
+        """Makes every instance that is wanted. Their applications start in the order of `depends_on`."""
+        for service in self._services.values():
+            for _ in range(service.replicas):
+                self._add(service)
+
+    def _add(self, service: Service) -> Instance:
+        used = {each.plan.index for each in self.all() if each.plan.service.name == service.name}
+        index = next(number for number in range(len(used) + 1) if number not in used)
+        instance = self._make(service, index)
+        self._instances[instance.plan.key] = instance
+        self._tasks.create_task(self._life(instance), name=instance.plan.key)
+        self._changes.ring()
+        return instance
+
+    async def _life(self, instance: Instance) -> None:
+        try:
+            await instance.run()
+        finally:
+            self._instances.pop(instance.plan.key, None)
+            self._unmake(instance)
+            self._changes.ring()
+
+    # what comes first
+
+    async def admitted(self, instance: Instance) -> None:
+        """Waits for what the instance's service depends on."""
+        depends_on = instance.plan.service.depends_on
+        await self._changes.until(lambda: all(self._fulfilled(dependency) for dependency in depends_on))
+
+    def _fulfilled(self, dependency: Dependency) -> bool:
+        instances = self.of(dependency.service)
+        if not instances:
+            return dependency.service not in self._services or self._services[dependency.service].replicas == 0
+        match dependency.condition:
+            case Condition.STARTED:
+                return all(each.pid or each.ready or each.exit_code is not None for each in instances)
+            case Condition.HEALTHY:
+                return all(each.ready for each in instances)
+            case Condition.COMPLETED:
+                return all(each.phase is Phase.COMPLETED for each in instances)
+
+    # changes
+
+    async def scale(self, name: str, replicas: int) -> None:
+        """Brings the service to so many instances: new ones are made, the youngest are drained."""
+        async with self._busy[name]:
+            service = self._services[name] = replace(self._services[name], replicas=replicas)
+            for _ in range(replicas - len(self.of(name))):
+                self._add(service)
+            surplus = self.of(name)[replicas:]
+            await asyncio.gather(*(instance.stop() for instance in surplus))
+
+    async def restart(self, name: str, limit: float = 60.0) -> None:
+        """Replaces the instances one by one, each new one ready before an old one drains. Where a fixed port forbids that, each
+        is stopped first. Raises CannotReplace."""
+        async with self._busy[name]:
+            service = self._services[name]
+            for old in self.of(name):
+                if service.surges:
+                    await self._ready(self._add(service), limit)
+                    await old.stop()
+                else:
+                    await old.stop()
+                    await self._ready(self._add(service), limit)
+
+    async def _ready(self, fresh: Instance, limit: float) -> None:
+        try:
+            async with asyncio.timeout(limit):
+                await self._changes.until(lambda: fresh.ready or bool(fresh.failure))
+        except TimeoutError:
+            fresh.failure = fresh.reason or f"is not ready after {limit:g} s"
+        if not fresh.ready:
+            why = f"{fresh.plan.name} {fresh.failure}"
+            if fresh.plan.service.surges:
+                await fresh.stop()
+            raise CannotReplace(why)
+
+    async def stop(self) -> None:
+        """Drains and ends everything, who depends on a service before the service."""
+        ending = {name: asyncio.create_task(self._stop_service(name, lambda: ending)) for name in self._services}
+        await asyncio.gather(*ending.values())
+
+    async def _stop_service(self, name: str, ending: Callable[[], dict[str, "asyncio.Task[None]"]]) -> None:
+        await asyncio.sleep(0)  # until all tasks are made
+        await asyncio.gather(*(ending()[other] for other in self._dependents(name)))
+        await asyncio.gather(*(instance.stop() for instance in self.all() if instance.plan.service.name == name))
+
+    def _dependents(self, name: str) -> Iterable[str]:
+        return [other.name for other in self._services.values() if any(each.service == name for each in other.depends_on)]
