@@ -15,12 +15,13 @@ class Message(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
 
 def unsupported(hint: str = "", *, unless: object = None) -> Meta:
     """Marks a field that is read and has no effect yet. `unless` is the one value that asks for nothing."""
-    return Meta(extra={"supported": False, "hint": hint, "unless": unless})
+    said = f"Not supported yet: it has no effect; {hint}." if hint else "Not supported yet: it has no effect."
+    return Meta(extra={"supported": False, "hint": hint, "unless": unless}, extra_json_schema={"description": said})
 
 
 def deprecated(instead: str) -> Meta:
     """Marks a field that still works and has a successor, whose name is `instead`."""
-    return Meta(extra={"deprecated": instead})
+    return Meta(extra={"deprecated": instead}, extra_json_schema={"description": f"Deprecated: use {instead}."})
 
 
 def checked(check: str, *, description: str = "") -> Meta:
