@@ -1,0 +1,32 @@
+"""What `weft serve` is told: the one place that reads its flags and environment."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from weft.model.workload import Address
+
+
+@dataclass(frozen=True, slots=True)
+class ServeConfig:
+    """Addresses with port 0 get a free port; `serve.json` in `home` tells which. `certificate_lifetime` is in seconds."""
+
+    home: Path
+    name: str = ""  # of the mesh, as the kubeconfig's context
+    api: Address = Address("127.0.0.1", 0)
+    xds: Address = Address("127.0.0.1", 0)
+    enroll: Address = Address("127.0.0.1", 0)
+    metrics: Address = Address("127.0.0.1", 0)
+    trust_domain: str = "cluster.local"
+    domain: str = "cluster.local"
+    root_namespace: str = "istio-system"
+    certificate_lifetime: float = 24 * 3600.0
+    lease: float = 10.0
+    namespaces: tuple[str, ...] = field(default=("default", "istio-system", "weft-system"))
+
+
+def address(text: str) -> Address:
+    """The address written `host:port`, `[ipv6]:port` or `:port` (all loopback then). Raises ValueError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"an address is host:port: {text!r}")
+    return Address(host.strip("[]") or "127.0.0.1", int(port))

@@ -1,0 +1,249 @@
+"""The composition root of `weft serve`: makes every part, connects them, runs them, and ends when one of them does."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from weft import __version__
+from weft.ca.api_authority import ApiIdentity, api_identity
+from weft.ca.attestation import JoinTokens, node_name
+from weft.ca.folder import CurrentAuthority, Folder
+from weft.ca.server import CertificatesServicer, EnrollmentServicer, Lifetimes, Office
+from weft.ca.transport.own_certificate import OwnCertificate
+from weft.ca.transport.server import NODES, STRANGERS, Listener, Peers, RefusalLog, keep
+from weft.controlplane import addresses, extension, metrics, proxy_list
+from weft.controlplane.admission import Judge
+from weft.controlplane.api import kubeconfig
+from weft.controlplane.api.application import application, version
+from weft.controlplane.api.serve import ApiServer, Tls
+from weft.controlplane.config import ServeConfig
+from weft.controlplane.grants import CurrentGrants, grants
+from weft.controlplane.observation import Observation
+from weft.controlplane.plain_server import PlainServer
+from weft.controlplane.reconcile import Reconciler
+from weft.controlplane.status import StatusWriter
+from weft.discovery.registry import Registry, RegistrySettings
+from weft.discovery.server import RegistryServicer
+from weft.identity import spiffe_id
+from weft.model.mesh import Change, Settings
+from weft.model.workload import Address
+from weft.proto import node_pb2_grpc
+from weft.store.sqlite import SqliteStore
+from weft.store.store import Conflict, Key, Put
+from weft.xds.rejection import Rejection
+from weft.xds.server import AdsServer
+
+Adds = Callable[[Any], None]
+"""Adds a service to a gRPC server."""
+
+log = logging.getLogger("weft.controlplane")
+
+
+def now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+def timestamp() -> str:
+    """The wall clock as Kubernetes writes it."""
+    return now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class ControlPlane:
+    """All parts of one control plane."""
+
+    def __init__(self, config: ServeConfig) -> None:
+        self._config = config
+        self._store = SqliteStore(config.home / "mesh.db")
+        self._grants = CurrentGrants()
+        self._registry = Registry(self._store, self._grants, RegistrySettings(lease=config.lease))
+        settings = Settings(config.trust_domain, config.domain, config.root_namespace)
+        self._reconciler = Reconciler(self._store, settings, self._registry.proxy, self._publish)
+        self._ads = AdsServer(self._reconciler.snapshot, self._may_speak_for, time.monotonic, on_rejection=_tell_rejection)
+        self._observation = Observation()
+        self._tokens = JoinTokens(config.home / "ca" / "tokens.db")
+        self._refusals = RefusalLog()
+        self._stopping = asyncio.Event()
+        self._granted = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until SIGTERM or SIGINT."""
+        await self._load()
+        home = self._config.home
+        authority = CurrentAuthority(Folder(home / "ca", self._config.trust_domain), now)
+        own = OwnCertificate(authority, now)
+        nodes, strangers = Listener("nodes", own, NODES, mutual=True), Listener("enrollment", own, STRANGERS, mutual=False)
+        xds = await self._listen(nodes, "xds", self._config.xds, self._for_nodes(authority, nodes))
+        enroll = await self._listen(strangers, "enroll", self._config.enroll, self._for_strangers(authority, strangers))
+        api = self._api(api_identity(home / "ca" / "api", now()))
+        numbers = PlainServer(metrics.page(self._metrics), addresses.wanted(home, "metrics", self._config.metrics))
+        found = addresses.this_process(Address(*api.listen()), xds, enroll, numbers.listen())
+        self._write_kubeconfig(found.api)
+        parts = (
+            api.run(),
+            numbers.run(),
+            keep(own, (nodes, strangers), self._refusals),
+            self._reconciler.run(),
+            StatusWriter(self._store, self._reconciler, timestamp).run(),
+            self._registry.run(),
+            self._recheck(),
+            self._ads.run(),
+        )
+        addresses.write(home, found)
+        log.info("event=ready api=%s xds=%s enroll=%s metrics=%s", found.api, found.xds, found.enroll, found.metrics)
+        try:
+            await _until_signalled(parts)
+        finally:
+            self._stopping.set()
+            await asyncio.gather(nodes.stop(), strangers.stop())
+            await self._store.close()
+
+    async def _load(self) -> None:
+        await self._store.open()
+        for name in self._config.namespaces:
+            with contextlib.suppress(Conflict):
+                await self._store.write([Put(Key("namespaces", "", name), _namespace(name), 0)])
+        await self._reconciler.load()
+        self._grants.table = grants(self._reconciler.resources)
+        await self._registry.start()
+        self._registry.subscribe(self._proxies_changed)
+
+    # The servers
+
+    def _for_nodes(self, authority: CurrentAuthority, listener: Listener) -> tuple[Adds, ...]:
+        peers = Peers(self._config.trust_domain, self._grants, self._refusals, listener.handshakes)
+        certificates = CertificatesServicer(self._office(authority), peers)
+        registry = RegistryServicer(self._registry, peers, self._observation, authority().bundle)
+        return (
+            lambda server: node_pb2_grpc.add_CertificatesServicer_to_server(certificates, server),
+            lambda server: node_pb2_grpc.add_RegistryServicer_to_server(registry, server),
+            self._ads.add_to,
+        )
+
+    def _for_strangers(self, authority: CurrentAuthority, listener: Listener) -> tuple[Adds, ...]:
+        enrollment = EnrollmentServicer(self._office(authority), self._tokens, self._refusals, listener.handshakes.call)
+        return (lambda server: node_pb2_grpc.add_EnrollmentServicer_to_server(enrollment, server),)
+
+    def _office(self, authority: CurrentAuthority) -> Office:
+        lifetimes = Lifetimes(workload=timedelta(seconds=self._config.certificate_lifetime))
+        return Office(authority, self._grants, lifetimes, now)
+
+    async def _listen(self, listener: Listener, role: str, address: Address, services: tuple[Adds, ...]) -> Address:
+        wanted = addresses.wanted(self._config.home, role, address)
+        return Address(wanted.host, await listener.start(wanted.host, wanted.port, services))
+
+    def _api(self, identity: ApiIdentity) -> ApiServer:
+        self._identity = identity
+        routes = extension.routes(self._edges, self._proxies, self._mint)
+        app = application(
+            self._store,
+            admit=Judge(self._reconciler).admit,
+            version=version(__version__),
+            extensions=routes,
+            stopping=self._stopping,
+        )
+        wanted = addresses.wanted(self._config.home, "api", self._config.api)
+        tls = Tls(identity.server.path, identity.server.path, identity.authority_path)
+        return ApiServer(app, wanted.host, wanted.port, tls, stopping=self._stopping)
+
+    def _write_kubeconfig(self, address: str) -> None:
+        identity = self._identity
+        document = kubeconfig.kubeconfig(
+            name=self._config.name or "weft",
+            server=f"https://{address}",
+            authority=identity.authority,
+            certificate=identity.admin.chain,
+            key=identity.admin.key,
+        )
+        kubeconfig.write(self._config.home / "kubeconfig", document)
+
+    # What the parts ask of each other
+
+    def _publish(self, change: Change) -> None:
+        table = grants(self._reconciler.resources) if self._reconciler.took("nodes.mesh.weft.dev") else self._grants.table
+        if table != self._grants.table:
+            self._grants.table = table
+            self._granted.set()
+        self._ads.publish(change)
+
+    async def _recheck(self) -> None:
+        while True:
+            await self._granted.wait()
+            self._granted.clear()
+            await self._registry.recheck()
+
+    def _proxies_changed(self, names: frozenset[str]) -> None:
+        for name in names:
+            if self._registry.proxy(name) is None:
+                self._ads.disconnect(name)
+            else:
+                self._ads.changed_proxy(name)
+
+    def _may_speak_for(self, proxy: str, peer: str) -> bool:
+        try:
+            node = node_name(spiffe_id(peer))
+        except ValueError:
+            return False
+        return node is not None and self._registry.node_of(proxy) == node
+
+    # What is told to those who ask
+
+    def _edges(self) -> Iterator[Mapping[str, Any]]:
+        return (asdict(edge) for edge in self._observation.edges(self._registry.proxies))
+
+    def _proxies(self) -> Iterator[Mapping[str, Any]]:
+        sessions = {each.proxy: each.session for each in self._ads.proxies()}
+        return proxy_list.proxies(self._registry, sessions, self._observation)
+
+    async def _mint(self, node: str, ttl: float) -> str:
+        return await asyncio.to_thread(self._tokens.create, node, now(), timedelta(seconds=ttl))
+
+    def _metrics(self) -> Iterator[metrics.Metric]:
+        mesh = self._reconciler.translation.mesh
+        yield metrics.Metric("weft_build_info", "gauge", "The version of weft.", 1, {"version": __version__})
+        yield metrics.Metric("weft_proxies_registered", "gauge", "Proxies that an agent registered.", len(self._registry.proxies))
+        yield metrics.Metric("weft_proxies_connected", "gauge", "Proxies with an xDS stream.", len(self._ads.proxies()))
+        yield metrics.Metric("weft_xds_responses_total", "counter", "xDS responses sent.", self._ads.pushes)
+        yield metrics.Metric("weft_xds_rejections_total", "counter", "Envoy resources that proxies refused.", self._ads.refusals)
+        yield metrics.Metric("weft_services", "gauge", "Services in the mesh.", len(mesh.services))
+        yield metrics.Metric("weft_store_revision", "gauge", "The store's revision that is in effect.", self._reconciler.revision)
+
+
+async def _until_signalled(parts: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Runs all of `parts` until a signal comes; when one of them fails, the others end and the failure is raised."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(part) for part in parts]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+
+
+def _tell_rejection(rejection: Rejection) -> None:
+    origins = ",".join(map(str, rejection.origins))
+    log.warning(
+        'event=rejected proxy=%s resource="%s" origins="%s" problem="%s"',
+        rejection.proxy,
+        rejection.name,
+        origins,
+        rejection.message,
+    )
+
+
+def _namespace(name: str) -> dict[str, Any]:
+    meta = {"name": name, "uid": str(uuid4()), "creationTimestamp": timestamp(), "labels": {"kubernetes.io/metadata.name": name}}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta, "spec": {}, "status": {"phase": "Active"}}
+
+
+async def run(config: ServeConfig) -> None:
+    """A control plane as `config` says, until it is told to stop."""
+    await ControlPlane(config).run()

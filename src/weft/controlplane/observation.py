@@ -1,0 +1,81 @@
+"""What agents report of their proxies, kept for those who ask: the edges, and the state of each proxy."""
+
+import time
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from weft.model.workload import Proxy
+from weft.proto import node_pb2
+from weft.telemetry.edges import Counters, Edge, Edges, Latency, Party
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyState:
+    """What an agent last said of one Envoy. `listeners`: gateway port asked for -> port bound."""
+
+    certificate_not_after: int
+    connected: bool
+    listeners: Mapping[int, int]
+
+
+class Observation:
+    """All reports since the control plane began."""
+
+    def __init__(self, window: float = 15.0, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._edges = Edges(window)
+        self._states: dict[str, ProxyState] = {}
+
+    def observe(
+        self,
+        node: str,
+        edges: Sequence[node_pb2.EdgeCounters],
+        latencies: Sequence[node_pb2.EdgeLatency],
+        proxies: Sequence[node_pb2.ProxyState],
+    ) -> None:
+        """Takes the measurements of one report of `node`."""
+        now = self._monotonic()
+        if edges or latencies:
+            self._edges.observe(map(_counters, edges), map(_latency, latencies), now)
+            self._edges.forget(now)
+        for each in proxies:
+            ports = {int(asked): bound for asked, bound in each.listeners.items()}
+            self._states[each.proxy] = ProxyState(each.certificate_not_after, each.connected, ports)
+
+    def state(self, proxy: str) -> ProxyState | None:
+        """What is known of the proxy `namespace/name`."""
+        return self._states.get(proxy)
+
+    def forget(self, registered: Container[str]) -> None:
+        """Drops the states of proxies that are gone."""
+        self._states = {name: state for name, state in self._states.items() if name in registered}
+
+    def edges(self, proxies: Mapping[str, Proxy]) -> tuple[Edge, ...]:
+        """The table of edges; `proxies` are all that are registered."""
+        parties = {key: _party(proxy) for key, proxy in proxies.items()}
+        addresses = dict(_addresses(proxies.values()))
+        return self._edges.table(
+            self._monotonic(),
+            lambda proxy: parties.get(proxy, Party(proxy)),
+            lambda endpoint: addresses.get(endpoint, Party(endpoint)),
+        )
+
+
+def _addresses(proxies: Iterable[Proxy]) -> Iterable[tuple[str, Party]]:
+    for proxy in proxies:
+        for port in proxy.inbound:
+            yield f"{port.listen.host}:{port.listen.port}", _party(proxy)
+
+
+def _party(proxy: Proxy) -> Party:
+    labels = dict(proxy.workload.labels)
+    service = labels.get("app") or labels.get("app.kubernetes.io/name") or proxy.workload.name
+    return Party(service, labels.get("version", ""))
+
+
+def _counters(row: node_pb2.EdgeCounters) -> Counters:
+    return Counters(row.proxy, row.cluster, row.endpoint, row.requests, row.successes, row.errors, row.connections, row.mtls)
+
+
+def _latency(row: node_pb2.EdgeLatency) -> Latency:
+    return Latency(row.proxy, row.cluster, tuple(row.bounds), tuple(row.counts))

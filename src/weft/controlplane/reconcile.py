@@ -1,0 +1,202 @@
+"""From the store to the proxies: every change is decoded, translated into the next mesh, and published.
+
+The first change goes out at once; what arrives while it is translated goes out together next. There is no debounce.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from weft.compile.snapshot import Cache, snapshot
+from weft.finding import Finding, Severity
+from weft.model.mesh import Change, Settings
+from weft.model.workload import Proxy
+from weft.ref import Ref
+from weft.resource.decode import decode
+from weft.resource.kinds import by_plural
+from weft.resource.resource import Resource
+from weft.store.store import Event, EventType, Gone, Key, Store, Stored
+from weft.translate.mesh import Translation, advance, translation
+from weft.xds.snapshots import Snapshot
+
+Publish = Callable[[Change], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One stored object as it was understood: None when it is of a kind that says nothing about traffic or is broken.
+
+    `essence` is the part of its body that configures: equal essences are read once.
+    """
+
+    resource: Resource | None
+    findings: tuple[Finding, ...]
+    essence: tuple[Any, ...]
+
+
+def reading(stored: Stored, last: Reading | None = None) -> Reading:
+    """`stored`, decoded; `last` itself when nothing that configures has changed since."""
+    essence = _essence(stored)
+    if last is not None and last.essence == essence:
+        return last
+    plural, _, group = stored.key.resource.partition(".")
+    if by_plural(group, plural) is None:
+        return Reading(None, (), essence)
+    decoded = decode(stored.body)
+    if any(finding.severity is Severity.ERROR for finding in decoded.findings):
+        return Reading(None, tuple(decoded.findings), essence)
+    return Reading(decoded.resource, tuple(decoded.findings), essence)
+
+
+def _essence(stored: Stored) -> tuple[Any, ...]:
+    """A status configures nothing but in a WorkloadEntry, where it is the workload's health."""
+    body = stored.body
+    meta = body.get("metadata", {})
+    status = body.get("status") if stored.key.resource.startswith("workloadentries.") else None
+    rest = {name: value for name, value in body.items() if name not in ("metadata", "status")}
+    return (rest, meta.get("labels"), meta.get("annotations"), meta.get("uid"), status)
+
+
+class Reconciler:
+    """Holds the current mesh and moves it on with the store."""
+
+    def __init__(self, store: Store, settings: Settings, proxy_of: Callable[[str], Proxy | None], publish: Publish) -> None:
+        self._store = store
+        self._settings = settings
+        self._proxy_of = proxy_of
+        self._publish = publish
+        self._cache = Cache()
+        self._readings: dict[Key, Reading] = {}
+        self._translation: Translation = translation(settings, ())
+        self._revision = 0
+        self._taken: frozenset[str] = frozenset()
+        self.reported = asyncio.Event()  # set whenever findings may have changed
+        self.touched: set[Key] = set()  # whose findings may have changed since the status writer looked
+
+    @property
+    def revision(self) -> int:
+        """The store's revision that is in effect."""
+        return self._revision
+
+    def took(self, resource: str) -> bool:
+        """Whether the change that is being published touched a `plural.group`."""
+        return resource in self._taken
+
+    @property
+    def resources(self) -> Iterator[Resource]:
+        """All resources that were understood."""
+        return (read.resource for read in self._readings.values() if read.resource is not None)
+
+    @property
+    def translation(self) -> Translation:
+        """The mesh that is in effect, with its findings."""
+        return self._translation
+
+    def snapshot(self, proxy: str) -> Snapshot | None:
+        """What the proxy `namespace/name` should hold now; None while nobody registered it."""
+        known = self._proxy_of(proxy)
+        return None if known is None else snapshot(self._translation.mesh, known, self._cache)
+
+    def findings(self, key: Key) -> tuple[Finding, ...]:
+        """What is to be said about one stored object."""
+        read = self._readings.get(key)
+        if read is None:
+            return ()
+        if read.resource is None:
+            return read.findings
+        return read.findings + tuple(self._translation.findings.get(read.resource.ref, ()))
+
+    def imagined(self, changes: Iterable[tuple[Key, Mapping[str, Any] | None]]) -> tuple[tuple[Key, tuple[Finding, ...]], ...]:
+        """What would be said about each object if these (None: deleted) were written now."""
+        pairs: list[tuple[Resource | None, Resource | None]] = []
+        read: list[tuple[Key, Reading]] = []
+        for key, body in changes:
+            old = self._readings.get(key)
+            new = Reading(None, (), ()) if body is None else reading(Stored(key, body, 0))
+            read.append((key, new))
+            pairs.append((None if old is None else old.resource, new.resource))
+        after, _ = advance(self._translation, pairs)
+        return tuple(
+            (key, new.findings + (() if new.resource is None else tuple(after.findings.get(new.resource.ref, ()))))
+            for key, new in read
+        )
+
+    async def load(self) -> None:
+        """Reads the whole store; what it says is in effect when this returns."""
+        stored, self._revision = await self._store.list()
+        self._readings = {each.key: reading(each) for each in stored}
+        resources = [read.resource for read in self._readings.values() if read.resource is not None]
+        self._translation = translation(self._settings, resources)
+        self._touch(self._readings)
+
+    async def run(self) -> None:
+        """Follows the store without end."""
+        while True:
+            try:
+                async for events in _batches(self._store.watch(since=self._revision)):
+                    self._publish(self._apply(events))
+            except Gone:
+                await self.load()
+                self._publish(Change(everything=True))
+
+    def _apply(self, events: Iterable[Event]) -> Change:
+        first: dict[Key, Resource | None] = {}
+        for event in events:
+            key = event.object.key
+            old = self._readings.get(key)
+            first.setdefault(key, None if old is None else old.resource)
+            if event.type is EventType.DELETED:
+                self._readings.pop(key, None)
+            else:
+                self._readings[key] = reading(event.object, old)
+            self._revision = event.object.revision
+        pairs = [(old, self._readings[key].resource if key in self._readings else None) for key, old in first.items()]
+        self._translation, change = advance(self._translation, [pair for pair in pairs if pair[0] is not pair[1]])
+        self._touch(first)
+        self._taken = frozenset(key.resource for key in first)
+        return change
+
+    def _touch(self, keys: Iterable[Key]) -> None:
+        self.touched.update(keys)
+        self.reported.set()
+
+    def key_of(self, ref: Ref) -> Key | None:
+        """Where the resource of `ref` is stored."""
+        for key, read in self._readings.items():
+            if read.resource is not None and read.resource.ref == ref.resource:
+                return key
+        return None
+
+
+async def _batches(events: AsyncIterator[Event]) -> AsyncIterator[list[Event]]:
+    """Groups what has arrived: never waits for a second event, never leaves one behind."""
+    queue: asyncio.Queue[Event | BaseException] = asyncio.Queue()
+
+    async def pump() -> None:
+        try:
+            async for event in events:
+                queue.put_nowait(event)
+        except Exception as problem:
+            queue.put_nowait(problem)
+
+    task = asyncio.create_task(pump())
+    try:
+        while True:
+            batch: list[Event] = []
+            ended: BaseException | None = None
+            item = await queue.get()
+            while True:
+                if isinstance(item, BaseException):
+                    ended = item
+                    break
+                batch.append(item)
+                if queue.empty():
+                    break
+                item = queue.get_nowait()
+            if batch:
+                yield batch
+            if ended is not None:
+                raise ended
+    finally:
+        task.cancel()

@@ -1,0 +1,77 @@
+"""What weft knows of a resource, written to its status, as Istio's analysis does: a condition and validation messages.
+
+https://istio.io/latest/docs/reference/config/istio.analysis.v1alpha1/
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from weft.controlplane.reconcile import Reconciler
+from weft.finding import Finding, Severity
+from weft.store.store import Conflict, Key, Put, Store
+
+OURS = ("networking.istio.io", "security.istio.io")
+
+
+def status(findings: Iterable[Finding], body: Mapping[str, Any], now: str) -> dict[str, Any]:
+    """The status of the object `body`, about which `findings` are to be said. `now` is RFC 3339."""
+    messages = [_message(finding) for finding in findings]
+    broken = any(message["level"] == "ERROR" for message in messages)
+    condition = {
+        "type": "Reconciled",
+        "status": "False" if broken else "True",
+        "reason": "Refused" if broken else "Accepted",
+        "lastTransitionTime": now,
+    }
+    kept = {name: value for name, value in body.get("status", {}).items() if name not in ("conditions", "validationMessages")}
+    if messages:
+        kept["validationMessages"] = messages
+    return {**kept, "conditions": [condition], "observedGeneration": str(body.get("metadata", {}).get("generation", 1))}
+
+
+def _message(finding: Finding) -> dict[str, Any]:
+    level = {Severity.ERROR: "ERROR", Severity.WARNING: "WARNING", Severity.INFO: "INFO"}[finding.severity]
+    text = f"{finding.ref.field}: {finding.message}" if finding.ref.field else finding.message
+    message: dict[str, Any] = {"type": {"name": finding.code}, "level": level, "message": text}
+    return message | ({"hint": finding.hint} if finding.hint else {})
+
+
+class StatusWriter:
+    """Writes the status of what was touched, when it differs from what stands there. Objects about which there is nothing
+    to say and nothing was said are left alone, so that a healthy mesh writes nothing."""
+
+    def __init__(self, store: Store, reconciler: Reconciler, now: Callable[[], str]) -> None:
+        self._store = store
+        self._reconciler = reconciler
+        self._now = now
+
+    async def run(self) -> None:
+        """Without end."""
+        while True:
+            await self._reconciler.reported.wait()
+            self._reconciler.reported.clear()
+            touched, self._reconciler.touched = self._reconciler.touched, set()
+            for key in sorted(touched):
+                if key.resource.partition(".")[2] in OURS and not key.resource.startswith("workloadentries."):
+                    await self._write(key)
+            await asyncio.sleep(0)
+
+    async def _write(self, key: Key) -> None:
+        stored = await self._store.get(key)
+        if stored is None:
+            return
+        said = stored.body.get("status", {})
+        wanted = status(self._reconciler.findings(key), stored.body, self._now())
+        if _says(said) == _says(wanted) or ("conditions" not in said and "validationMessages" not in wanted):
+            return
+        try:
+            await self._store.write([Put(key, {**stored.body, "status": wanted}, stored.revision)])
+        except Conflict:
+            self._reconciler.touched.add(key)
+            self._reconciler.reported.set()
+
+
+def _says(said: Mapping[str, Any]) -> tuple[object, ...]:
+    conditions = [(each.get("type"), each.get("status")) for each in said.get("conditions", ())]
+    return (conditions, said.get("validationMessages", []), said.get("observedGeneration"))
