@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from weft.controlplane.api import bulk, discovery, lifecycle, media, openapi, requests, watching
+from weft.controlplane.api import bulk, discovery, lifecycle, media, openapi, protobuf, requests, watching
 from weft.controlplane.api.admission import Admit, admit_all
 from weft.controlplane.api.change import Options, Resources
 from weft.controlplane.api.limits import MAX_BODY, BodyLimit
@@ -306,8 +306,8 @@ def _options(request: Request, said: Json | None = None) -> Options:
 async def _body(request: Request) -> Any:
     """The body as JSON, or as YAML when it says so."""
     sent, media_type = await request.body(), request.headers.get("content-type", "").partition(";")[0].strip()
-    if media_type == "application/vnd.kubernetes.protobuf":
-        raise Refused(415, "UnsupportedMediaType", "protobuf is not read here: send application/json")
+    if media_type == protobuf.MEDIA_TYPE:
+        return protobuf.decoded(sent)
     try:
         if media_type == "application/yaml":
             return yaml.safe_load(sent)

@@ -74,6 +74,17 @@ def checked_name(kind: Kind, meta: Json) -> str:
     return name
 
 
+def defaulted(kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
+    """`body` with what Kubernetes itself fills in and its clients print; a Service's target ports stay as they were said."""
+    spec = body.get("spec")
+    if kind.resource != "services" or not isinstance(spec, Mapping):
+        return body
+    filled = {"type": "ClusterIP", "sessionAffinity": "None"} | {name: value for name, value in spec.items() if value is not None}
+    if isinstance(ports := spec.get("ports"), list):
+        filled["ports"] = [{"protocol": "TCP", **port} if isinstance(port, Mapping) else port for port in ports]
+    return {**body, "spec": filled}
+
+
 def created(kind: Kind, raw: Json, now: datetime, uid: str) -> dict[str, Any]:
     """`raw` as a new object. `generateName` is completed from `uid`."""
     meta = {name: value for name, value in raw["metadata"].items() if name not in _OURS}
@@ -85,7 +96,7 @@ def created(kind: Kind, raw: Json, now: datetime, uid: str) -> dict[str, Any]:
     if kind.resource == "namespaces":
         meta["labels"] = {**(meta.get("labels") or {}), "kubernetes.io/metadata.name": meta["name"]}
         body["status"] = {"phase": "Active"}
-    return body
+    return defaulted(kind, body)
 
 
 def replaced(kind: Kind, old: Json, raw: Json) -> dict[str, Any]:
@@ -99,6 +110,7 @@ def replaced(kind: Kind, old: Json, raw: Json) -> dict[str, Any]:
     body = {name: value for name, value in raw.items() if name != "status"} | {"metadata": meta}
     if "status" in old:
         body["status"] = old["status"]
+    body = defaulted(kind, body)
     if _specification(body) != _specification(old):
         meta["generation"] = int(old["metadata"].get("generation", 1)) + 1
     return body

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from weft.controlplane.api import media, openapi_v2
 from weft.controlplane.api.patch import media_types
+from weft.resource import schema
 from weft.resource.kind import Kind
 
 Json = dict[str, Any]
@@ -52,12 +53,13 @@ class Documents:
 
     def _make(self, path: str) -> Json:
         group, version = _paths(self._kinds)[path]
+        components = schema.components(group, version)
         kinds = [kind for kind in self._kinds if kind.group == group and version in kind.versions]
         return {
             "openapi": "3.0.0",
             "info": {"title": "weft", "version": self._version},
             "paths": {place: item for kind in kinds for place, item in _items(path, kind, version)},
-            "components": {"schemas": _components(kinds, version)},
+            "components": {"schemas": components},
         }
 
 
@@ -104,8 +106,3 @@ def _operation(kind: Kind, version: str, method: str, action: str) -> Json:
 
 def _parameter(name: str, place: str) -> Json:
     return {"name": name, "in": place, "schema": {"type": "string"}} | ({"required": True} if place == "path" else {})
-
-
-def _components(kinds: Sequence[Kind], version: str) -> Json:
-    _, found = msgspec.json.schema_components([kind.type for kind in kinds], ref_template="#/components/schemas/{name}")
-    return {**found, **{f"{kind.kind}": {} for kind in kinds}}

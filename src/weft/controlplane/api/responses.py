@@ -31,7 +31,7 @@ def _warning_headers(warnings: Iterable[str]) -> list[tuple[bytes, bytes]]:
     """`299 - "text"` (RFC 7234 section 5.5), without what a header may not hold."""
     headers, left = [], WARNINGS_LIMIT
     for text in dict.fromkeys(warnings):
-        line = " | ".join(part.rstrip() for part in text.splitlines() if part.strip())
+        line = " | ".join(part.strip() for part in text.splitlines() if part.strip())
         clean = "".join(character for character in line if character.isprintable())
         quoted = clean.replace("\\", "\\\\").replace('"', '\\"').encode()
         if len(quoted) > left:
