@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from weft.xds.order import Key
 
+ANY_HOST = "*"
+"""What depends on this host depends on all of them, those that do not exist yet included."""
+
 
 @dataclass(slots=True)
 class Interest:
@@ -66,4 +69,4 @@ class Interest:
         found: set[Key] = set()
         for host in hosts:
             found |= self._keys.get(host, set())
-        return found
+        return found | self._keys.get(ANY_HOST, set()) if hosts else found

@@ -39,16 +39,17 @@ class VirtualHosts:
         self.forgotten: list[str] = []  # asked names beyond what is remembered, for who follows them
         self._caps = caps
         self._aliases: dict[str, dict[str, None]] = {}
-        self._unknown: set[str] = set()
+        self._unknown: set[str] = set()  # asked names of unknown hosts that have a virtual host of their own
         self._left: dict[str, set[str]] = {}  # canonical -> where its asked names went
         self._gone: dict[str, set[str]] = {}  # canonical to remove -> what must be told with it or before
         self._owner: dict[str, str] = {}
         self._owned: dict[str, tuple[str, ...]] = {}
         self._adopted: set[str] = set()
+        self._unclaimed: set[str] = set()  # adopted, and not known yet to be wanted
 
     @property
     def unknown(self) -> int:
-        """How many unknown hosts have a virtual host of their own."""
+        """How many names of unknown hosts have a virtual host of their own."""
         return len(self._unknown)
 
     # Questions and answers
@@ -57,9 +58,11 @@ class VirtualHosts:
         """The proxy holds these from an earlier stream; of which domains is known only once they are wanted as they are."""
         self.ledger.adopt(versions, now)
         self._adopted.update(versions)
+        self._unclaimed.update(versions)
 
     def reclaim(self) -> None:
         """Everything the first request asked is assigned: what else the proxy holds goes when the rest is told."""
+        self._unclaimed.clear()
         for name in self._adopted:
             if not self._aliases.get(name) and self.ledger.entries[name].wanted is None:
                 self._gone[name] = set(self.ledger.due)
@@ -79,11 +82,13 @@ class VirtualHosts:
         if self._fits(asked, resource):
             self.shared.leave(asked)
             name = resource.name
+            self._unclaimed.discard(name)
             if is_unknown(resource):
-                self._unknown.add(name)
+                self._unknown.add(asked)
             else:
-                self._unknown.discard(name)
+                self._unknown.discard(asked)
         else:
+            self._unknown.discard(asked)
             name, forgotten = self.shared.join(asked, resource, waiting=waiting)
         old = self.asked.get(asked)
         new_alias = old != name
@@ -102,13 +107,15 @@ class VirtualHosts:
         """Whether the answer may be a virtual host of its own."""
         if not is_plain_host(asked.rpartition("/")[2]):
             return False
-        if not is_unknown(resource) or resource.name in self._unknown or resource.name in self._adopted:
+        if not is_unknown(resource) or asked in self._unknown:
             return True
-        return not self.shared.serves(asked) and len(self._unknown) < self._caps.unknown
+        room = self._caps.unknown - len(self._unknown) - len(self._unclaimed) + (resource.name in self._unclaimed)
+        return not self.shared.serves(asked) and room > 0
 
     def drop(self, asked: str) -> tuple[str, ...]:
         """`asked` is not asked any more."""
         self.shared.leave(asked)
+        self._unknown.discard(asked)
         name = self.asked.pop(asked, None)
         if name is None:
             return ()
@@ -133,7 +140,6 @@ class VirtualHosts:
         if aliases:
             return
         del self._aliases[old]
-        self._unknown.discard(old)
         successors = self._left.pop(old, set())
         entry = self.ledger.entries[old]
         if not entry.told_version and not entry.held_version:
