@@ -151,4 +151,4 @@ def _check(row: tuple[bytes, str, float, float | None] | None, secret: str, node
 
 
 def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()  # of 256 random bits: no salt, no stretching
+    return hashlib.sha256(secret.encode()).digest()  # of 256 random bits: no salt, no stretching

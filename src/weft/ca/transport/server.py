@@ -84,16 +84,17 @@ class RefusalLog:
 class Peers:
     """Who is at the other end of a call on the node server."""
 
-    def __init__(self, trust_domain: str, grants: Grants, refusals: RefusalLog) -> None:
+    def __init__(self, trust_domain: str, grants: Grants, refusals: RefusalLog, handshakes: Handshakes) -> None:
+        """`handshakes` are those of the node server's listener."""
+        self.refusals = refusals
         self._trust_domain = trust_domain
         self._grants = grants
-        self.refusals = refusals
-        self.handshakes: Handshakes | None = None
+        self._handshakes = handshakes
 
     async def node(self, context: Context) -> str:
         """The node whose agent calls. Ends the call with UNAUTHENTICATED for any other peer, with PERMISSION_DENIED for
         a node that is no part of the mesh any more."""
-        self.arrived(context)
+        self._handshakes.call(context.peer())
         node, problem = self._node(context)
         if node is None:
             self.refusals.refuse(address(context), "not a node", problem)
@@ -102,11 +103,6 @@ class Peers:
             self.refusals.refuse(node, "unknown node")
             await abort(context, grpc.StatusCode.PERMISSION_DENIED, f"the node {node} is not part of this mesh")
         return node
-
-    def arrived(self, context: Context) -> None:
-        """Notes that the connection of this call is an honest one."""
-        if self.handshakes is not None:
-            self.handshakes.call(context.peer())
 
     def _node(self, context: Context) -> tuple[str | None, str]:
         uris = [value.decode("utf-8", "replace") for value in context.auth_context().get("peer_uri", ())]

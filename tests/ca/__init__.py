@@ -1,0 +1,1 @@
+"""The authority: what it issues, to whom, and whom it refuses."""

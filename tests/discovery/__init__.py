@@ -1,0 +1,1 @@
+"""Registered workloads: as a value, in the store, and over the wire."""
