@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import signal
-import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -39,11 +38,13 @@ from weft.store.sqlite import SqliteStore
 from weft.store.store import Conflict, Key, Put
 from weft.xds.rejection import Rejection
 from weft.xds.server import AdsServer
+from weft.xds.snapshots import Snapshot
 
 Adds = Callable[[Any], None]
 """Adds a service to a gRPC server."""
 
 log = logging.getLogger("weft.controlplane")
+_REGISTRATION = 5.0  # seconds that a proxy's stream waits for its registration
 
 
 def now() -> datetime:
@@ -66,7 +67,7 @@ class ControlPlane:
         self._registry = Registry(self._store, self._grants, RegistrySettings(lease=config.lease))
         settings = Settings(config.trust_domain, config.domain, config.root_namespace)
         self._reconciler = Reconciler(self._store, settings, self._registry.proxy, self._publish)
-        self._ads = AdsServer(self._reconciler.snapshot, self._may_speak_for, time.monotonic, on_rejection=_tell_rejection)
+        self._ads = AdsServer(self._snapshot_of, self._may_speak_for, self._reconciler.snapshot, on_rejection=_tell_rejection)
         self._observation = Observation()
         self._tokens = JoinTokens(config.home / "ca" / "tokens.db")
         self._refusals = RefusalLog()
@@ -113,7 +114,7 @@ class ControlPlane:
         await self._reconciler.load()
         self._grants.table = grants(self._reconciler.resources)
         await self._registry.start()
-        self._registry.subscribe(self._proxies_changed)
+        self._registry.subscribe(self._ads.refresh)
 
     # The servers
 
@@ -179,12 +180,9 @@ class ControlPlane:
             self._granted.clear()
             await self._registry.recheck()
 
-    def _proxies_changed(self, names: frozenset[str]) -> None:
-        for name in names:
-            if self._registry.proxy(name) is None:
-                self._ads.disconnect(name)
-            else:
-                self._ads.changed_proxy(name)
+    async def _snapshot_of(self, proxy: str) -> Snapshot | None:
+        await self._registry.wait_for(proxy, _REGISTRATION)
+        return self._reconciler.snapshot(proxy)
 
     def _may_speak_for(self, proxy: str, peer: str) -> bool:
         try:
