@@ -48,6 +48,7 @@ POOL: tuple[Resource, ...] = tuple(
         workload("w-1", "web"),
         workload("w-1", "web", status="{conditions: [{type: Healthy, status: 'False'}]}"),
         workload("w-1", "api"),
+        workload("w-1", "web").replace("version: v1", "track: v1"),
         workload("w-2", "web", version="v2"),
         workload("w-2", "web", namespace="other"),
         istio("ServiceEntry", "e-1", _entry("10.0.0.1")),
