@@ -98,10 +98,6 @@ class Buckets(Generic[K, V]):
         """One less."""
         self._open(key).discard(item)
 
-    def drop(self, key: K) -> None:
-        """None left."""
-        self._open(key).clear()
-
     def present(self) -> Iterable[K]:
         """All keys whose set is not empty."""
         return (key for key in (*self._frozen, *(self._touched.keys() - self._frozen.keys())) if self.get(key))

@@ -21,7 +21,7 @@ def near(host: str, known: str) -> bool:
 
 def _one_slip(one: str, other: str) -> bool:
     longest, shortest = max(len(one), len(other)), min(len(one), len(other))
-    allowed = min(3, longest // 3 + 1)
+    allowed = min(3, (longest + 1) // 3)
     if longest - shortest > allowed:
         return False
     start = 0
