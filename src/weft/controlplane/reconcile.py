@@ -14,7 +14,7 @@ from weft.model.mesh import Change, Settings
 from weft.model.workload import Proxy
 from weft.ref import Ref
 from weft.resource.decode import decode
-from weft.resource.kinds import by_plural
+from weft.resource.kinds import KINDS, by_plural
 from weft.resource.resource import Resource
 from weft.store.store import Event, EventType, Gone, Key, Store, Stored
 from weft.translate.mesh import Translation, advance, translation
@@ -152,8 +152,9 @@ class Reconciler:
                 self._readings[key] = reading(event.object, old)
             self._revision = event.object.revision
         pairs = [(old, self._readings[key].resource if key in self._readings else None) for key, old in first.items()]
+        before = self._translation.findings
         self._translation, change = advance(self._translation, [pair for pair in pairs if pair[0] is not pair[1]])
-        self._touch(first)
+        self._touch({*first, *_differing(before, self._translation.findings)})
         self._taken = frozenset(key.resource for key in first)
         return change
 
@@ -161,12 +162,20 @@ class Reconciler:
         self.touched.update(keys)
         self.reported.set()
 
-    def key_of(self, ref: Ref) -> Key | None:
-        """Where the resource of `ref` is stored."""
-        for key, read in self._readings.items():
-            if read.resource is not None and read.resource.ref == ref.resource:
-                return key
-        return None
+
+def _differing(before: Mapping[Ref, tuple[Finding, ...]], after: Mapping[Ref, tuple[Finding, ...]]) -> Iterator[Key]:
+    """The resources about which something else is to be said than before."""
+    if before is after:
+        return
+    for ref in before.keys() | after.keys():
+        if before.get(ref) != after.get(ref):
+            yield key_of(ref)
+
+
+def key_of(ref: Ref) -> Key:
+    """Where the resource of `ref` is stored."""
+    kind = next(each for each in KINDS if (each.group, each.kind) == (ref.group, ref.kind))
+    return Key(kind.resource, ref.namespace, ref.name)
 
 
 async def _batches(events: AsyncIterator[Event]) -> AsyncIterator[list[Event]]:
