@@ -21,8 +21,14 @@ def hint(problem: str, lines: list[str], line: int, column: int) -> str:
     if "mapping values are not allowed" in problem:
         if _TWO_COLONS.match(here):
             return "put the text in quotes: it has a colon in it"
+        if (found := _BARE_KEY.match(before)) and _indent(before) >= _indent(here):
+            return f"a colon is missing: {found[1]}:{(found[2] or '').rstrip()}"
         return f"it is indented deeper than {before.strip()[:40]!r}, which has a value of its own: check the indentation"
     return _by_problem(problem, here, before)
+
+
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())
 
 
 def _before(lines: list[str], line: int) -> str:
