@@ -55,7 +55,7 @@ class Fleet:
         return self._instances.get(key)
 
     def named(self, name: str) -> tuple[Instance, ...]:
-        """What an operator may mean by `name`: a Compose service, an instance, a service of the mesh, with or without namespace."""
+        """What an operator may mean by `name`: a Compose service, an instance, a service of the mesh (`namespace/` optional)."""
         for matches in (
             lambda each: each.plan.service.name == name,
             lambda each: name in (each.plan.name, each.plan.key),

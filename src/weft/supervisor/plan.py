@@ -210,5 +210,10 @@ def proxy_variables(host: str, port: int) -> dict[str, str]:
     return found
 
 
+def without_proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of our own processes: those never use a proxy that a variable names."""
+    return {name: value for name, value in environ.items() if name.lower() not in _PROXY_NAMES}
+
+
 def _is_ours(name: str) -> bool:
     return name.lower() in _PROXY_NAMES or name in _OURS or name.startswith("PORT_")

@@ -1,0 +1,89 @@
+"""`weft ps`: the instances of a mesh."""
+
+import json
+import time
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from weft.cli.mesh_folder import supervisor
+
+app = typer.Typer(add_completion=False)
+
+
+class Output(StrEnum):
+    """How it is printed."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+@app.command()
+def ps(
+    ctx: typer.Context,
+    output: Annotated[Output, typer.Option("--output", "-o", help="How it is printed.")] = Output.TABLE,
+) -> None:
+    """List the instances of the mesh: state, readiness, restarts, ports and process."""
+    with supervisor(ctx) as client:
+        instances = client.call("ps")["instances"]
+    match output:
+        case Output.JSON:
+            print(json.dumps(instances, indent=2))
+        case Output.YAML:
+            import yaml
+
+            print(yaml.safe_dump(instances, sort_keys=False), end="")
+        case Output.NAME:
+            print("\n".join(f"{each['namespace']}/{each['name']}" for each in instances))
+        case _:
+            wide = output is Output.WIDE
+            print(table([_HEAD + (_WIDE if wide else ()), *(_row(each, wide) for each in instances)]))
+
+
+_HEAD = ("NAMESPACE", "NAME", "SERVICE", "STATE", "READY", "RESTARTS", "AGE", "PORTS", "PID")
+_WIDE = ("SIDECAR", "PROXY", "ACCOUNT", "REASON")
+
+
+def _row(each: dict[str, Any], wide: bool) -> tuple[str, ...]:
+    service = each["meshService"] + (f" {each['version']}" if each["version"] else "")
+    row = (
+        each["namespace"],
+        each["name"],
+        service,
+        each["state"],
+        "yes" if each["ready"] else "no",
+        str(each["restarts"]),
+        _age(each["started"]),
+        _ports(each),
+        str(each["pid"] or "-"),
+    )
+    if not wide:
+        return row
+    return (*row, str(each["sidecarPid"] or "-"), str(each["httpProxy"] or "-"), each["serviceAccount"], each["reason"] or "-")
+
+
+def _ports(each: dict[str, Any]) -> str:
+    """`9080->15103` for a service's port and the application's; `80->8080` for a gateway's."""
+    ports = [f"{port['port']}->{port['application']}" for port in each["ports"]]
+    ports += [f"{port}->{bound}" if str(port) != str(bound) else str(port) for port, bound in each["gatewayPorts"].items()]
+    return ",".join(ports) or "-"
+
+
+def _age(started: float | None) -> str:
+    if started is None:
+        return "-"
+    lived = max(0, int(time.time() - started))
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if lived >= 2 * length:
+            return f"{lived // length}{unit}"
+    return f"{lived}s"
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Rows as columns that line up, three spaces apart, as kubectl prints them."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)

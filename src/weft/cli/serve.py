@@ -1,0 +1,47 @@
+"""`weft serve`: the control plane."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from weft.cli.server_log import log_to_stderr
+from weft.cli.settings import settings
+
+app = typer.Typer(add_completion=False)
+_ANY = "127.0.0.1:0"
+
+
+@app.command()
+def serve(
+    ctx: typer.Context,
+    home: Annotated[Path, typer.Option(envvar="WEFT_HOME", help="The folder with database, CA and kubeconfig.")] = Path(".weft"),
+    api: Annotated[str, typer.Option(help="Address of the API (HTTPS, client certificate required).")] = _ANY,
+    xds: Annotated[str, typer.Option(help="Address for agents (gRPC, mTLS).")] = _ANY,
+    enroll: Annotated[str, typer.Option(help="Address at which a node gets its first certificate (gRPC, TLS).")] = _ANY,
+    metrics: Annotated[str, typer.Option(help="Address of the Prometheus page.")] = _ANY,
+    trust_domain: Annotated[str, typer.Option(help="The trust domain of all SPIFFE IDs.")] = "cluster.local",
+    certificate_lifetime: Annotated[str, typer.Option(help="Of workload certificates, such as 24h.")] = "24h",
+) -> None:
+    """Run the control plane: the API, the certificate authority, the registry, and xDS for agents. Port 0: any free one."""
+    import asyncio
+
+    from weft.cli.times import seconds
+    from weft.controlplane.config import ServeConfig, address
+    from weft.controlplane.main import run
+
+    log_to_stderr(settings(ctx).log_format.value)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        config = ServeConfig(
+            home=home.absolute(),
+            api=address(api),
+            xds=address(xds),
+            enroll=address(enroll),
+            metrics=address(metrics),
+            trust_domain=trust_domain,
+            certificate_lifetime=seconds(certificate_lifetime),
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    asyncio.run(run(config))

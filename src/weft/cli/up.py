@@ -1,0 +1,155 @@
+"""`weft up`: reads the file, tells what is wrong with it, and becomes the supervisor (or starts one, with `--detach`)."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from weft.cli.settings import LogFormat, settings
+from weft.supervisor.compose import Decoded, decode
+from weft.supervisor.config import SupervisorConfig
+from weft.supervisor.control_client import ControlClient, NotRunning, answer
+from weft.supervisor.home import Home, home, home_path, read
+from weft.supervisor.operations import told
+from weft.supervisor.progress import Level
+
+app = typer.Typer(add_completion=False)
+DEFAULT_FILE = "weft.yaml"
+_COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+_SOCKET_LIMIT = 10.0
+
+
+@app.command()
+def up(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="What to run, in the form of the Compose specification.")] = Path(DEFAULT_FILE),
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when every service is ready.")] = False,
+    profile: Annotated[list[str] | None, typer.Option(envvar="COMPOSE_PROFILES", help="Run its services too; `*`: all.")] = None,
+    timeout: Annotated[float, typer.Option(help="With --detach: seconds to wait for readiness.")] = 60.0,
+    certificate_lifetime: Annotated[str, typer.Option(help="Of workload certificates, such as 24h or 90s.")] = "",
+) -> None:
+    """Run a mesh on this machine: the control plane, and every service of FILE behind an Envoy of its own."""
+    from weft.cli.times import seconds
+
+    profiles = tuple(name for text in profile or () for name in text.split(",") if name)
+    path = _file(file)
+    place = home(home_path(path, os.environ), os.environ)
+    if place.running():
+        pid = read(place.mesh_file).get("pid") or "unknown"
+        _fail(f"this mesh runs already (pid {pid}): `weft ps` shows it, `weft down` stops it")
+    decoded = _decoded(path, profiles)
+    if decoded.application is None:
+        raise typer.Exit(1)
+    config = SupervisorConfig(
+        file=str(path),
+        home=str(place.path),
+        foreground=not detach,
+        color=not detach and sys.stdout.isatty() and "NO_COLOR" not in os.environ,
+        profiles=profiles,
+        log_format=settings(ctx).log_format.value,
+        certificate_lifetime=seconds(certificate_lifetime),
+    )
+    if detach:
+        raise typer.Exit(_detached(config, place, timeout))
+    command = _command(config)
+    sys.stdout.flush()
+    os.execv(command[0], command)
+
+
+def _command(config: SupervisorConfig) -> list[str]:
+    return [sys.executable, "-P", "-m", "weft.supervisor.main", config.json()]
+
+
+def _file(file: Path) -> Path:
+    path = Path(os.path.abspath(file))
+    if path.is_dir():
+        path = path / DEFAULT_FILE
+    if not path.exists():
+        beside = [name for name in _COMPOSE_FILES if (path.parent / name).exists()]
+        hint = f"`weft init {beside[0]}` makes one of it" if beside else "`weft init` writes one to begin with"
+        _fail(f"there is no {file}\n  hint: {hint}")
+    return path
+
+
+def _decoded(path: Path, profiles: tuple[str, ...]) -> Decoded:
+    try:
+        decoded = decode(path.read_text(), path, environ=os.environ, profiles=profiles)
+    except (OSError, UnicodeDecodeError) as error:
+        _fail(f"{path} cannot be read: {error}")
+    for found in decoded.findings:
+        print(found, file=sys.stderr)
+    return decoded
+
+
+def _fail(problem: str) -> NoReturn:
+    print(f"weft: {problem}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+# --detach
+
+
+def _detached(config: SupervisorConfig, place: Home, timeout: float) -> int:
+    """Starts a supervisor of its own session and shows its progress until every service is ready; the exit code."""
+    import time
+
+    place.prepare()
+    log = place.log("supervisor")
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            _command(config), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=place.path
+        )
+    until = time.monotonic() + _SOCKET_LIMIT
+    while time.monotonic() < until and child.poll() is None:
+        try:
+            with ControlClient(place.control_socket) as client:
+                return _awaited(client, timeout, settings_json=config.log_format == LogFormat.JSON.value)
+        except NotRunning:
+            time.sleep(0.02)
+    _show_end(place)
+    return 1
+
+
+def _awaited(client: ControlClient, timeout: float, *, settings_json: bool) -> int:
+    client.send("events")
+    waiting = client.send("wait", limit=timeout)
+    for message in client.messages():
+        if message.get("id") == waiting:
+            return _outcome(answer(message), timeout)
+        lines = message.get("lines", [message] if message.get("event") == "progress" else [])
+        for line in map(told, lines):
+            print(line.json() if settings_json else _shown(line.source, line.text, line.level), flush=True)
+    print("weft: the supervisor ended", file=sys.stderr)
+    return 1
+
+
+def _shown(source: str, text: str, level: Level) -> str:
+    mark = "" if level is Level.INFO else f"{level.value}: "
+    return f"weft {source}: {mark}{text}" if source else f"weft {mark}{text}"
+
+
+def _outcome(found: dict[str, object], timeout: float) -> int:
+    if found["ready"]:
+        return 0
+    if found["problem"]:
+        return 1  # its progress line has said it
+    failed = found["failed"]
+    for each in failed if isinstance(failed, list) else ():
+        print(f"weft: {each['instance']} is not ready: {each['reason']}", file=sys.stderr)
+        for line in each["log"]:
+            print(f"       {line}", file=sys.stderr)
+    if not failed:
+        print(f"weft: the mesh is not up after {timeout:g} s", file=sys.stderr)
+    print("weft: the mesh goes on running: `weft ps` shows it, `weft down` stops it", file=sys.stderr)
+    return 1
+
+
+def _show_end(place: Home) -> None:
+    from weft.supervisor.logs import last_lines
+
+    print("weft: the supervisor did not start:", file=sys.stderr)
+    for line in last_lines(place.log("supervisor"), 20):
+        print(f"       {line}", file=sys.stderr)
