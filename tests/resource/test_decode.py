@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weft.finding import Severity
+from weft.resource import schema
 from weft.resource.decode import Decoded, decode
 from weft.resource.istio.virtual_service import StringMatch, VirtualService
 from weft.resource.kinds import KINDS
@@ -284,7 +285,6 @@ def _like(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_anything_like_a_kind_gets_an_answer(kind: Any) -> None:
     """Reading and validating never raise on what looks like the kind, and a resource comes only without an error."""
-    from weft.resource import schema
 
     shape = schema.resource(kind, kind.versions[0])["properties"]
     fields = {name: _like(of) for name, of in shape.items() if name not in ("apiVersion", "kind", "metadata")}
