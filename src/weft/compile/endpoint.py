@@ -10,6 +10,7 @@ from envoy.config.endpoint.v3.endpoint_components_pb2 import LbEndpoint as LbEnd
 from envoy.config.endpoint.v3.endpoint_components_pb2 import LocalityLbEndpoints
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 
+from weft.compile import metadata
 from weft.compile.scope.inputs import EndpointsInput, LbEndpoint
 from weft.envoy.types import ENDPOINTS, EnvoyResource, envoy_resource
 from weft.model.endpoint import Health, Locality
@@ -38,5 +39,5 @@ def _lb_endpoint(of: LbEndpoint) -> LbEndpointMessage:
         endpoint={"address": {"socket_address": {"address": of.address, "port_value": of.port}}},
         health_status=_HEALTH[of.health],
         load_balancing_weight={"value": of.weight},
-        metadata={"filter_metadata": {"weft": {"workload": of.workload}}} if of.workload else None,
+        metadata=metadata.words(workload=of.workload) if of.workload else None,
     )

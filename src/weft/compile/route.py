@@ -20,6 +20,7 @@ from envoy.config.route.v3.route_components_pb2 import (
 from envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import PreviousHostsPredicate
 from google.protobuf.any_pb2 import Any as AnyMessage
 
+from weft.compile import metadata
 from weft.compile.filters import cors, fault, set_filter_state
 from weft.compile.header import header, header_edits, without_host
 from weft.compile.percent import fractional_percent
@@ -48,7 +49,7 @@ def route(of: RouteInput) -> Route:
     message = Route(
         name=of.name,
         match=route_match(of.match),
-        metadata={"filter_metadata": {"weft": {"origin": str(of.origin)}}} if of.origin else None,
+        metadata=metadata.origin(of.origin),
         typed_per_filter_config=_per_filter(of),
         **header_edits(request, of.response_headers),
     )

@@ -4,6 +4,7 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_compone
 
 from envoy.config.route.v3.route_components_pb2 import VirtualHost
 
+from weft.compile import metadata
 from weft.compile.route import clusters_of, route
 from weft.compile.scope.inputs import VirtualHostInput
 from weft.envoy.names import INNER_LISTENER
@@ -25,7 +26,7 @@ def virtual_host_message(of: VirtualHostInput) -> VirtualHost:
         routes=[route(one) for one in of.routes],
         require_tls="ALL" if of.require_tls else "NONE",
         include_request_attempt_count=True,
-        metadata={"filter_metadata": {"weft": {"origin": str(of.origin)}}} if of.origin else None,
+        metadata=metadata.origin(of.origin),
     )
 
 

