@@ -18,12 +18,6 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
     "wrong-type": (E, "{problem}", "{hint}"),
     "invalid-value": (E, "{problem}", "{hint}"),
     "missing-field": (E, "{name} is required", ""),
-    # applying
-    "missing-namespace": (
-        E,
-        "there is no namespace {namespace}",
-        "apply a Namespace of that name in the same files, or: kubectl create namespace {namespace}",
-    ),
     "unsupported-field": (W, "{name} is not supported yet: it has no effect", "{hint}"),
     "yaml-duplicate-key": (E, "{name} stands twice in this mapping", "the first is on line {line}: keep one of them"),
     "yaml-too-large": (E, "{problem}", "{hint}"),
@@ -35,6 +29,12 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
     "deprecated-field": (W, "{name} is deprecated", "{hint}"),
     "deprecated-value": (W, "{value} is the deprecated name of {instead}", "write {instead}"),
     "no-effect": (W, "{name} has no effect: {why}", "{hint}"),
+    # applying
+    "missing-namespace": (
+        E,
+        "there is no namespace {namespace}",
+        "apply a Namespace of that name in the same files, or: kubectl create namespace {namespace}",
+    ),
     # weft.yaml
     "unsupported-compose-field": (W, "{name} has no effect on processes{where}", "{hint}"),
     "image-without-command": (
