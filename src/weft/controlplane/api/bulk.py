@@ -8,17 +8,17 @@ As `kubectl apply`, it keeps in an annotation what was applied, and removes fiel
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from weft.controlplane.api import lifecycle
-from weft.controlplane.api.change import Change, Judged, Options, Resources, judged, written
+from weft.controlplane.api.change import Change, Options, Resources, judged, written
 from weft.controlplane.api.status import Refused, bad_request, conflict
 from weft.controlplane.api.target import Target
 from weft.controlplane.api.three_way import annotated, updated
-from weft.finding import Finding
+from weft.finding import Finding, Severity
 from weft.messages import finding
 from weft.ref import Ref
 from weft.resource import unknown_kind
@@ -65,13 +65,18 @@ async def apply(resources: Resources, sent: bytes) -> Answer:
 async def _apply(resources: Resources, objects: Sequence[Json], options: Options) -> Answer:
     unreadable = [(number, found) for number, raw in enumerate(objects) if (found := _unreadable(raw, resources.kinds))]
     if unreadable:
-        return _refused(unreadable)
-    changes = [_change(resources, raw, place, await resources.store.get(place[1])) for raw, place in _places(resources, objects)]
-    misplaced = [*_repeated(changes), *_missing_namespaces(changes, await _namespaces(resources))]
-    if misplaced:
-        return _refused(misplaced)
+        return Answer(False, [], [_json(found, number) for number, found in unreadable])
+    places = _places(resources, objects)
+    numbers = {key: number for number, (_, key) in enumerate(places)}  # of an object that stands there twice, the last
+    changes = [
+        _change(resources, objects[number], places[number], await resources.store.get(key)) for key, number in numbers.items()
+    ]
+    by_ref = {_ref(*place): number for number, place in enumerate(places)}
+    missing = _missing_namespaces(changes, await _namespaces(resources))
+    if missing:
+        return Answer(False, [], _told(missing, by_ref))
     verdict = await judged(resources, changes, options)
-    findings = _located(verdict, changes)
+    findings = [*_repeated(places, numbers), *_told(verdict.findings, by_ref)]
     if verdict.refused:
         return Answer(False, [], findings)
     try:
@@ -100,13 +105,13 @@ def _unreadable(raw: Json, kinds: Sequence[Kind]) -> Finding | None:
     return None
 
 
-def _places(resources: Resources, objects: Sequence[Json]) -> list[tuple[Json, Place]]:
-    """Each object with its kind and its key."""
+def _places(resources: Resources, objects: Sequence[Json]) -> list[Place]:
+    """The kind and the key of each object."""
     placed = []
     for raw in objects:
         kind = next(each for each in resources.kinds if raw["kind"] == each.kind and raw["apiVersion"] in each.api_versions)
         namespace = (raw["metadata"].get("namespace") or "default") if kind.namespaced else ""
-        placed.append((raw, (kind, Key(kind.resource, namespace, raw["metadata"]["name"]))))
+        placed.append((kind, Key(kind.resource, namespace, raw["metadata"]["name"])))
     return placed
 
 
@@ -119,13 +124,17 @@ def _change(resources: Resources, raw: Json, place: Place, old: Stored | None) -
     return Change(kind, key, old, lifecycle.replaced(kind, old.body, updated(old.body, wanted)))
 
 
-def _repeated(changes: Sequence[Change]) -> list[tuple[int, Finding]]:
-    first: dict[Key, int] = {}
+def _repeated(places: Sequence[Place], numbers: Mapping[Key, int]) -> list[Json]:
+    """A warning for each object that another one of the same name follows: that one is applied, as with kubectl."""
     return [
-        (number, finding("duplicate", _ref(change), what=change.kind.kind, name=change.key.name, hint="keep one of them"))
-        for number, change in enumerate(changes)
-        if first.setdefault(change.key, number) != number
+        _json(replace(_duplicate(kind, key), severity=Severity.WARNING), number)
+        for number, (kind, key) in enumerate(places)
+        if numbers[key] != number
     ]
+
+
+def _duplicate(kind: Kind, key: Key) -> Finding:
+    return finding("duplicate", _ref(kind, key), what=kind.kind, name=key.name, hint="the last one is applied: remove the others")
 
 
 async def _namespaces(resources: Resources) -> frozenset[str]:
@@ -133,29 +142,25 @@ async def _namespaces(resources: Resources) -> frozenset[str]:
     return frozenset(stored.key.name for stored in found if not stored.body["metadata"].get("deletionTimestamp"))
 
 
-def _missing_namespaces(changes: Sequence[Change], existing: frozenset[str]) -> list[tuple[int, Finding]]:
+def _missing_namespaces(changes: Sequence[Change], existing: frozenset[str]) -> list[Finding]:
     known = existing | {change.key.name for change in changes if change.kind.resource == "namespaces"} | {""}
     return [
-        (number, finding("missing-namespace", _ref(change).at("metadata.namespace"), namespace=change.key.namespace))
-        for number, change in enumerate(changes)
+        finding("missing-namespace", _ref(change.kind, change.key).at("metadata.namespace"), namespace=change.key.namespace)
+        for change in changes
         if change.key.namespace not in known
     ]
 
 
-def _ref(change: Change) -> Ref:
-    return Ref(change.kind.group, change.kind.kind, change.key.namespace, change.key.name)
+def _ref(kind: Kind, key: Key) -> Ref:
+    return Ref(kind.group, kind.kind, key.namespace, key.name)
 
 
-def _refused(found: Sequence[tuple[int, Finding]]) -> Answer:
-    return Answer(False, [], [_told(each, number) for number, each in found])
+def _told(findings: Sequence[Finding], numbers: Mapping[Ref, int]) -> list[Json]:
+    """Findings as JSON, each with the number of the object it is about, when it is about one that was sent."""
+    return [_json(found, numbers.get(found.ref.resource)) for found in findings]
 
 
-def _located(verdict: Judged, changes: Sequence[Change]) -> list[Json]:
-    numbers = {_ref(change): number for number, change in enumerate(changes)}
-    return [_told(found, numbers.get(found.ref.resource)) for found in verdict.findings]
-
-
-def _told(found: Finding, number: int | None) -> Json:
+def _json(found: Finding, number: int | None) -> Json:
     ref = found.ref
     told = {
         "code": found.code,
