@@ -133,7 +133,11 @@ async def test_oversized_requests_are_refused_before_they_are_read(tmp_path: Pat
             assert await code(call) is StatusCode.RESOURCE_EXHAUSTED
 
 
-@pytest.mark.parametrize("greeting", [b"", b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 100])
+@pytest.mark.parametrize(
+    "greeting",
+    [b"", b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 100],
+    ids=["silent", "a beginning", "HTTP", "junk"],
+)
 async def test_hundreds_that_connect_and_stall_are_dropped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, greeting: bytes
 ) -> None:
@@ -143,7 +147,7 @@ async def test_hundreds_that_connect_and_stall_are_dropped(
         peers = [await _connected(port, greeting) for port in (mesh.nodes.port, mesh.strangers.port) for _ in range(150)]
         await asyncio.gather(*(_closed(reader) for reader, _ in peers))
         assert time.monotonic() - begin < QUICK + 3
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(QUICK + 1.5)
     lines = refusals(caplog)
     assert len(lines) == 2 and all('reason="tls handshake not finished"' in line for line in lines)
 
@@ -171,46 +175,10 @@ async def test_a_stranger_cannot_hold_a_connection(tmp_path: Path) -> None:
         assert await asyncio.wait_for(endless.code(), 12) is not StatusCode.OK
 
 
-_ROTATE_UNDER_A_FLOOD = """
-import asyncio, socket, sys, threading, time
-from datetime import timedelta
-from pathlib import Path
-from {package}.mesh_authority import mesh_authority
-
-def flood(port, stop):
-    while not stop.is_set():
-        peers = []
-        for _ in range(20):
-            one = socket.socket(); one.settimeout(1)
-            try:
-                one.connect(("127.0.0.1", port)); one.send(b"x" * 5)
-            except OSError:
-                pass
-            peers.append(one)
-        for one in peers:
-            one.close()
-
-async def main():
-    async with mesh_authority(Path(sys.argv[1]), period=60) as mesh:
-        stop = threading.Event()
-        threads = [threading.Thread(target=flood, args=(mesh.nodes.port, stop)) for _ in range(2)]
-        for one in threads:
-            one.start()
-        for _ in range(8):
-            mesh.own._current = None
-            await mesh.nodes.change()
-            await mesh.sign(mesh.node())
-        stop.set()
-
-asyncio.run(main())
-print("alive")
-"""
-
-
 def test_a_rotation_during_a_flood_of_handshakes_does_not_kill_the_process(tmp_path: Path) -> None:
     """gRPC may free a certificate under a handshake that begins (grpc/grpc#36693); we hold it as long as needed."""
     here = Path(__file__).parent
-    program = _ROTATE_UNDER_A_FLOOD.format(package=here.name)
+    program = f"from {here.name}.rotation_under_flood import main; main()"
     environment = {**os.environ, "PYTHONPATH": str(here.parent), "GRPC_VERBOSITY": "ERROR"}
     done = subprocess.run([sys.executable, "-c", program, tmp_path], env=environment, capture_output=True, text=True, timeout=100)
     assert done.stdout == "alive\n", done.stderr[-2000:]

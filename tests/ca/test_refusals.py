@@ -34,16 +34,19 @@ def test_many_peers_do_not_fill_the_memory() -> None:
 
 
 def test_handshakes_that_lead_to_no_call_are_counted_once_they_had_their_time() -> None:
-    """Honest connections balance theirs, whichever is counted first; our own are expected."""
+    """Honest connections take theirs back with their first call, and hide no others."""
     handshakes = Handshakes(grace=5)
     for second in (0, 0, 1):
         handshakes.begin(second)
     handshakes.call("1.1.1.1:1")
     handshakes.call("1.1.1.1:1")
-    assert [handshakes.unfinished(now) for now in (1, 5, 6, 7)] == [0, 1, 1, 0]
-    handshakes.expect(1)
-    handshakes.begin(10)
-    assert handshakes.unfinished(20) == 0
+    assert [handshakes.unfinished(now) for now in (1, 5, 6, 7)] == [0, 2, 0, 0]
+    for second in range(20):
+        handshakes.begin(second)
+        handshakes.call(f"1.1.1.1:{second + 2}")
+        handshakes.take_back()
+    handshakes.begin(20)
+    assert [handshakes.unfinished(now) for now in (24, 25)] == [0, 1]
 
 
 def test_certificates_are_renewed_at_half_life_and_not_all_at_once() -> None:

@@ -172,7 +172,6 @@ class Listener:
         and then aborts the process (https://github.com/grpc/grpc/issues/36693). So a connection of our own stands in
         its handshake, which holds the old certificate, until no thread can still be between the two.
         """
-        self.handshakes.expect(2)
         async with self._connection():
             await asyncio.sleep(0.2)
             self._wanted = self._own.current()
@@ -191,6 +190,7 @@ class Listener:
         try:
             yield
         finally:
+            self.handshakes.take_back()
             writer.close()
 
     def _fetched(self) -> grpc.ServerCertificateConfiguration | None:
