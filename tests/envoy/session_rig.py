@@ -100,10 +100,11 @@ class Rig:
         start = time.perf_counter()
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection("127.0.0.1", self.mesh.port)
-            writer.write(f"GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n".encode())
-            answer = await reader.read()
+            writer.write(f"GET / HTTP/1.1\r\nhost: {host}\r\n\r\n".encode())
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            length = next((line for line in head.lower().splitlines() if line.startswith("content-length:")), "content-length: 0")
+            body = (await reader.readexactly(int(length.partition(":")[2]))).decode()
             writer.close()
-        head, _, body = answer.decode().partition("\r\n\r\n")
         return int(head.split()[1]), body, time.perf_counter() - start
 
     async def admin(self, path: str) -> str:
@@ -123,7 +124,7 @@ class Rig:
     async def until(self, host: str, body: str, timeout: float = 10.0) -> None:
         """Returns when calls to `host` are answered with `body`."""
         async with asyncio.timeout(timeout):
-            while (await self.get(host))[1] != body:  # noqa: ASYNC110 - the event is in another process
+            while (await self.get(host))[1] != body:
                 await asyncio.sleep(0.02)
 
 
@@ -155,7 +156,7 @@ async def rig(folder: Path, settings: SessionSettings = DEFAULT_SETTINGS) -> Asy
     (folder / "bootstrap.json").write_text(json.dumps(made.configuration()))
     with (folder / "envoy.log").open("wb") as log:
         line = command(binary(), f"{folder}/bootstrap.json")
-        envoy = subprocess.Popen(line, stdout=log, stderr=log)  # noqa: ASYNC220 - takes no time
+        envoy = subprocess.Popen(line, stdout=log, stderr=log)
         try:
             await _listening(made, envoy)
             yield made

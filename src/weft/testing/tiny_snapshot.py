@@ -12,6 +12,7 @@ from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_components_pb2 import VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.extensions.filters.http.fault.v3.fault_pb2 import HTTPFault
 from envoy.extensions.filters.http.on_demand.v3.on_demand_pb2 import OnDemand
 from envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpConnectionManager
@@ -80,7 +81,7 @@ class TinySnapshot:
         return TinySnapshot(tuple(each for each in self.services if each.name != name), self.port, self.eager)
 
     def listeners(self) -> tuple[EnvoyResource, ...]:
-        """One, on demand; none without a port."""
+        """One, on demand; none without a port. A caller's `x-envoy-fault-delay-request` (milliseconds) holds its request."""
         return (_listener(self.port),) if self.port else ()
 
     def route_configuration(self, name: str) -> EnvoyResource | None:
@@ -133,6 +134,10 @@ def _listener(port: int) -> EnvoyResource:
         rds={"config_source": ADS, "route_config_name": HTTP_PROXY_ROUTES},
         http_filters=[
             {"name": "envoy.filters.http.on_demand", "typed_config": _packed(on_demand)},
+            {
+                "name": "envoy.filters.http.fault",
+                "typed_config": _packed(HTTPFault(delay={"header_delay": {}, "percentage": {"numerator": 100}})),
+            },
             {"name": "envoy.filters.http.router", "typed_config": _packed(Router())},
         ],
     )
