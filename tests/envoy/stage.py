@@ -42,6 +42,14 @@ class _Echo(BaseHTTPRequestHandler):
         length = int(self.headers.get("content-length") or 0)
         body = self.rfile.read(length)
         server.requests.append(self.path)
+        if self.headers.get("upgrade") == "websocket":
+            self.send_response(101)
+            self.send_header("upgrade", "websocket")
+            self.send_header("connection", "Upgrade")
+            self.end_headers()
+            self.wfile.write(server.instance.encode() + b":" + self.rfile.read(4))
+            self.close_connection = True
+            return
         status = server.statuses.pop(0) if server.statuses else 200
         if self.path.startswith("/sleep/"):
             time.sleep(float(self.path.split("/")[2]))

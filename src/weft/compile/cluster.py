@@ -50,11 +50,12 @@ def cluster(of: ClusterInput) -> EnvoyResource:
 def _discovery(of: ClusterInput) -> dict[str, Any]:
     if of.discovery is Discovery.EDS:
         return {"type": "EDS", "eds_cluster_config": {"eds_config": tls.ads()}}
-    return _forwarding(insecure=not isinstance(of.transport, Plaintext))
+    return _forwarding()
 
 
-def _forwarding(insecure: bool = False) -> dict[str, Any]:
-    config = ClusterConfig(dns_cache_config=dns_cache(), allow_insecure_cluster_options=insecure)
+def _forwarding() -> dict[str, Any]:
+    """`allow_insecure_cluster_options`: Envoy wants the SNI taken from the Host, or this word, of plaintext clusters too."""
+    config = ClusterConfig(dns_cache_config=dns_cache(), allow_insecure_cluster_options=True)
     return {"cluster_type": {"name": "envoy.clusters.dynamic_forward_proxy", "typed_config": packed(config)}}
 
 
