@@ -15,7 +15,8 @@ class CannotReplace(Exception):
 
 
 class Fleet:
-    """All instances. `make(service, index)` plans one and gives it its ports; `unmake` takes them back."""
+    """All instances. `make(service, index)` plans one and gives it its ports; `unmake` takes them back, and tells the agent
+    at once: a name that went and came again between two looks would seem never to have gone."""
 
     def __init__(
         self,
@@ -71,8 +72,9 @@ class Fleet:
             for _ in range(service.replicas):
                 self._add(service)
 
-    def _add(self, service: Service) -> Instance:
-        used = {each.plan.index for each in self.all() if each.plan.service.name == service.name}
+    def _add(self, service: Service, *, but: frozenset[int] = frozenset()) -> Instance:
+        """A new instance, with the lowest number that is neither taken nor among `but`."""
+        used = but | {each.plan.index for each in self.all() if each.plan.service.name == service.name}
         index = next(number for number in range(len(used) + 1) if number not in used)
         instance = self._make(service, index)
         self._instances[instance.plan.key] = instance
@@ -122,14 +124,15 @@ class Fleet:
         """Replaces the instances one by one, each new one ready before an old one drains. Where a fixed port forbids that, each
         is stopped first. Raises CannotReplace."""
         async with self._busy[name]:
-            service = self._services[name]
-            for old in self.of(name):
+            service, olds = self._services[name], self.of(name)
+            replaced = frozenset(old.plan.index for old in olds)
+            for old in olds:
                 if service.surges:
-                    await self._ready(self._add(service), limit)
+                    await self._ready(self._add(service, but=replaced), limit)
                     await old.stop()
                 else:
                     await old.stop()
-                    await self._ready(self._add(service), limit)
+                    await self._ready(self._add(service, but=replaced), limit)
 
     async def _ready(self, fresh: Instance, limit: float) -> None:
         try:

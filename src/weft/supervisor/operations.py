@@ -67,12 +67,16 @@ class Operations:
     async def run(self) -> None:
         """Tells the agent the list of instances whenever it is another one."""
         while True:
-            workloads = self._workloads()
-            if workloads != self._told:
-                self._told = workloads
-                for agent in self._agents:
-                    agent.send({"event": "workloads", "workloads": workloads})
+            self.tell()
             await self._changes.next()
+
+    def tell(self) -> None:
+        """Tells the agent the list of instances, if it is another one than it was told last."""
+        workloads = self._workloads()
+        if workloads != self._told:
+            self._told = workloads
+            for agent in self._agents:
+                agent.send({"event": "workloads", "workloads": workloads})
 
     def exited(self, ended: Ended) -> None:
         """Tells the agent that a process ended."""

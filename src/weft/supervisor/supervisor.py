@@ -61,7 +61,7 @@ class Supervisor:
         fleet = self._fleet = Fleet(
             self._application,
             make=self._make,
-            unmake=lambda instance: self._ports.give_back(iter(instance.plan.taken())),
+            unmake=self._unmake,
             tasks=tasks,
             changes=self._changes,
             progress=self._progress,
@@ -158,6 +158,11 @@ class Supervisor:
             if port.port.target and not self._ports.take_wanted(port.port.target):
                 self._progress.warn(planned.name, f"port {port.port.target} is held by {owner(port.port.target)}")
         return Instance(planned, self._surroundings())
+
+    def _unmake(self, instance: Instance) -> None:
+        self._ports.give_back(iter(instance.plan.taken()))
+        if self._operations:
+            self._operations.tell()
 
     def _take(self, service: Service, wanted: int) -> int:
         if not wanted or self._ports.take_wanted(wanted):
