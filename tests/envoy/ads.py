@@ -147,7 +147,9 @@ class Ads:
         """A running server at the Unix socket `path`."""
         server = grpc.server(futures.ThreadPoolExecutor(max_workers=16))
         handler = grpc.stream_stream_rpc_method_handler(
-            self._stream, request_deserializer=DeltaDiscoveryRequest.FromString, response_serializer=lambda of: of.SerializeToString()
+            self._stream,
+            request_deserializer=DeltaDiscoveryRequest.FromString,
+            response_serializer=lambda of: of.SerializeToString(),
         )
         service, method = METHOD.strip("/").split("/")
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))

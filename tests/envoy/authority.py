@@ -34,9 +34,7 @@ class Authority:
         ]
         builder = _builder(x509.Name([]), key.public_key()).add_extension(x509.SubjectAlternativeName(subjects), critical=True)
         certificate = builder.sign(self.key, hashes.SHA256())
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         return certificate.public_bytes(serialization.Encoding.PEM), private
 
     def secrets(self, spiffe_id: str) -> dict[str, bytes]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ads import Ads
 from authority import Authority, authority
+
 from weft.envoy.binary import binary, command
 from weft.envoy.bootstrap import bootstrap
 from weft.model.endpoint import Endpoint
@@ -58,7 +59,7 @@ class _Echo(BaseHTTPRequestHandler):
             "path": self.path,
             "method": self.command,
             "host": self.headers.get("host"),
-            "headers": {name.lower(): value for name, value in self.headers.items()},
+            "headers": {name.lower(): ",".join(self.headers.get_all(name, [])) for name in self.headers},
             "body": body.decode(),
         }
         text = json.dumps(said).encode()
@@ -68,7 +69,7 @@ class _Echo(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(text)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = _answer  # noqa: N815
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = _answer
 
     def log_message(self, *args: object) -> None:
         """Says nothing."""
@@ -144,13 +145,25 @@ class Stage:
         namespace, _, short = name.partition("/")
         account = said.pop("service_account", short)
         marks = labels(said.pop("labels", {}))
-        inbound = (InboundPort(protocol, number, protocol, Address("127.0.0.1", free_port()), Address("127.0.0.1", app)),) if app else ()
-        proxy = Proxy(Workload(namespace, short, account, marks), http_proxy=Address("127.0.0.1", free_port()), inbound=inbound, **said)
+        inbound = (
+            (InboundPort(protocol, number, protocol, Address("127.0.0.1", free_port()), Address("127.0.0.1", app)),)
+            if app
+            else ()
+        )
+        proxy = Proxy(
+            Workload(namespace, short, account, marks), http_proxy=Address("127.0.0.1", free_port()), inbound=inbound, **said
+        )
         self.proxies[name] = proxy
         return proxy
 
     def service(
-        self, host: str, *of: Proxy, number: int = 9080, protocol: Protocol = Protocol.HTTP, more: tuple[Endpoint, ...] = (), **said: Any
+        self,
+        host: str,
+        *of: Proxy,
+        number: int = 9080,
+        protocol: Protocol = Protocol.HTTP,
+        more: tuple[Endpoint, ...] = (),
+        **said: Any,
     ) -> None:
         """A service of one port, with workloads and other endpoints behind it."""
         name, namespace = host.split(".")[:2]
@@ -204,7 +217,10 @@ class Stage:
         while time.monotonic() < deadline:
             assert self.processes[name].poll() is None, self.log(name)
             with contextlib.suppress(OSError, ValueError, KeyError):
-                gauges = {one.get("name"): one.get("value") for one in self.admin(name, "/stats?format=json&filter=listener_manager")["stats"]}
+                gauges = {
+                    one.get("name"): one.get("value")
+                    for one in self.admin(name, "/stats?format=json&filter=listener_manager")["stats"]
+                }
                 wanted = len(self.ads.streams[name].snapshot.listeners()) if name in self.ads.streams else -1
                 if gauges["listener_manager.workers_started"] and gauges["listener_manager.total_listeners_active"] == wanted:
                     return
@@ -286,7 +302,9 @@ class Answer:
         return json.loads(self.text)
 
 
-def request(to: Address, url: str, *, method: str = "GET", headers: dict[str, str] | None = None, body: str | None = None) -> Answer:
+def request(
+    to: Address, url: str, *, method: str = "GET", headers: dict[str, str] | None = None, body: str | None = None
+) -> Answer:
     """A request for the absolute or relative `url`, sent to `to`."""
     connection = HTTPConnection(to.host, to.port, timeout=15)
     try:

@@ -33,9 +33,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         outside = Endpoint("127.0.0.1", bare.port, "http")
         made.service("api.example.com", number=80, more=(outside,), location=Location.EXTERNAL)
         named = Endpoint("localhost", bare.port, "http")
-        made.service(
-            "named.example.com", number=80, more=(named,), location=Location.EXTERNAL, resolution=Resolution.DNS
-        )
+        made.service("named.example.com", number=80, more=(named,), location=Location.EXTERNAL, resolution=Resolution.DNS)
         made.mesh = replace(
             made.mesh,
             peer_authentications={
@@ -88,7 +86,9 @@ def test_a_strict_workload_refuses_plaintext(running: Stage) -> None:
 
 def test_a_permissive_workload_takes_plaintext_without_identity(running: Stage) -> None:
     """Under PERMISSIVE a plaintext request is served, and a forged identity is removed from it."""
-    said = request(running.proxies["default/reviews-0"].inbound[0].listen, "/", headers={"x-forwarded-client-cert": "URI=evil"}).said
+    said = request(
+        running.proxies["default/reviews-0"].inbound[0].listen, "/", headers={"x-forwarded-client-cert": "URI=evil"}
+    ).said
     assert said["instance"] == "reviews-0"
     assert "x-forwarded-client-cert" not in said["headers"]
 
@@ -227,7 +227,9 @@ def test_a_websocket_goes_through(running: Stage) -> None:
     to = running.proxies[WEB].http_proxy
     assert to
     with socket.create_connection((to.host, to.port), timeout=5) as one:
-        one.sendall(b"GET http://reviews:9080/ws HTTP/1.1\r\nHost: reviews:9080\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        one.sendall(
+            b"GET http://reviews:9080/ws HTTP/1.1\r\nHost: reviews:9080\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        )
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += _read(one, 1)
