@@ -8,12 +8,12 @@ import msgspec
 class ControlPlane(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the control plane is reached, `host:port`. `enroll` asks no client certificate; `xds` does.
 
-    `server_name` is what its certificate must be valid for, when that is not the host of the address.
+    `server_name` is what its certificate must be valid for; empty: the host of the address.
     """
 
     xds: str
     enroll: str
-    server_name: str = ""
+    server_name: str = "weft.local"
 
 
 class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -54,7 +54,7 @@ class EnvoyProcess:
         path = self._folder / "bootstrap.json"
         await asyncio.to_thread(write_private, path, json.dumps(self._bootstrap(), indent=1).encode())
         argv = list(command(self._binary, str(path), concurrency=self._config.concurrency))
-        log = str(Path(self._config.home) / "logs" / f"{self.name.replace('/', '-')}.log")
+        log = str(Path(self._config.home) / "logs" / f"{self.name.replace('/', '.')}.log")
         self.pid = await self._supervisor.spawn(self.name, argv, env={}, cwd=str(self._folder), log=log)
 
     def _bootstrap(self) -> dict[str, Any]:

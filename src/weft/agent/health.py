@@ -5,6 +5,7 @@ several in a row (`retries`) is forgiven.
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Mapping
 
 from weft.agent import grpc_health_client, http1
@@ -50,7 +51,7 @@ async def _tcp(address: Address) -> str:
     try:
         _, writer = await asyncio.open_connection(address.host, address.port)
     except OSError as error:
-        return f"{address}: {error.strerror or error}"
+        return f"{address}: {_words(error)}"
     writer.close()
     return ""
 
@@ -59,7 +60,7 @@ async def _http(address: Address, check: HealthCheck) -> str:
     try:
         answer = await http1.get((address.host, address.port), check.path or "/", timeout=check.timeout)
     except OSError as error:
-        return f"{address}{check.path}: {error.strerror or error}"
+        return f"{address}{check.path}: {_words(error)}"
     return "" if 200 <= answer.status < 400 else f"{address}{check.path}: status {answer.status}"
 
 
@@ -77,13 +78,18 @@ async def _exec(check: HealthCheck, environment: Environment) -> str:
             stderr=asyncio.subprocess.DEVNULL,
         )
     except OSError as error:
-        return f"{check.command[0]}: {error.strerror or error}"
+        return f"{check.command[0]}: {_words(error)}"
     try:
         code = await process.wait()
     except asyncio.CancelledError:
         process.kill()
         raise
     return "" if code == 0 else f"{check.command[0]}: exit code {code}"
+
+
+def _words(error: OSError) -> str:
+    """What the system calls it: asyncio's own text repeats the address."""
+    return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
 async def follow(
@@ -95,9 +101,11 @@ async def follow(
     by the caller when the instance changed, and cuts a pause short.
     """
     said: str | None = None
-    failures = 0
+    failures, pid = 0, 0
     while True:
         instance = current()
+        if instance.pid != pid:  # another process: what was found of the last one says nothing
+            pid, said, failures = instance.pid, None, 0
         check = instance.health or HealthCheck()
         why = await probe(instance, environment) if instance.pid else "the application does not run"
         failures = failures + 1 if why else 0

@@ -211,7 +211,7 @@ class Agent:
             proxy=status.proxy,
             certificate_not_after=int(status.certificate_not_after),
             connected=status.connected,
-            listeners={port: bound for port, bound in status.listeners.items()},
+            listeners=status.listeners,
         )
 
     async def _counted(self, workload: Workload) -> tuple[list[node_pb2.EdgeCounters], list[node_pb2.EdgeLatency]]:

@@ -1,0 +1,74 @@
+"""Which ports a gateway takes."""
+
+import socket
+from pathlib import Path
+
+from envoy.config.listener.v3.listener_pb2 import Listener
+
+from weft.agent.gateway_ports import Bindable, Choice, GatewayPorts, Machine, bindable
+from weft.agent.port_owner import Owner
+
+
+def _listener(port: int) -> bytes:
+    address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    return bytes(Listener(name="g", address=address).SerializeToString())
+
+
+def _port(body: bytes) -> int:
+    return int(Listener.FromString(body).address.socket_address.port_value)
+
+
+class _Told(list[dict[int, Choice]]):
+    def __call__(self, choices: dict[int, Choice]) -> None:
+        self.append(dict(choices))
+
+
+def _ports(path: Path, busy: dict[int, int], told: _Told, own: int = 0) -> GatewayPorts:
+    """A machine where ports below 1024 are forbidden and those of `busy` are held by the processes given."""
+
+    def can(host: str, port: int) -> Bindable:
+        return Bindable.FORBIDDEN if port < 1024 else Bindable.BUSY if port in busy else Bindable.YES
+
+    machine = Machine(can, lambda port: Owner(busy[port], "nginx") if port in busy else None, lambda pid: pid == own)
+    return GatewayPorts(path / "ports.json", machine, told)
+
+
+def test_a_port_that_can_be_bound_is_left_alone(tmp_path: Path) -> None:
+    """The bytes are the same, and the choice is told all the same."""
+    told = _Told()
+    body = _listener(30012)
+    assert _ports(tmp_path, {}, told).rebound(body) == body
+    assert told == [{30012: Choice(30012)}]
+
+
+def test_a_privileged_port_moves_8000_up(tmp_path: Path) -> None:
+    """80 becomes 8080, or the next free one when that is taken."""
+    assert _port(_ports(tmp_path / "a", {}, _Told()).rebound(_listener(80))) == 8080
+    assert _port(_ports(tmp_path / "b", {8080: 5}, _Told()).rebound(_listener(80))) == 8081
+
+
+def test_a_busy_port_moves_to_the_next_and_its_owner_is_named(tmp_path: Path) -> None:
+    """Two ports never move to the same one."""
+    told = _Told()
+    ports = _ports(tmp_path, {9000: 12, 9001: 12}, told)
+    assert (_port(ports.rebound(_listener(9000))), _port(ports.rebound(_listener(9001)))) == (9002, 9003)
+    assert told[-1][9000] == Choice(9002, "nginx (pid 12)")
+
+
+def test_a_choice_outlives_the_agent_while_the_envoy_holds_it(tmp_path: Path) -> None:
+    """The port that our own Envoy listens on counts as free; somebody else's does not."""
+    busy = {9000: 12}
+    assert _port(_ports(tmp_path, busy, _Told()).rebound(_listener(9000))) == 9001
+    busy[9001] = 77
+    assert _port(_ports(tmp_path, busy, _Told(), own=77).rebound(_listener(9000))) == 9001
+    assert _port(_ports(tmp_path, busy, _Told()).rebound(_listener(9000))) == 9002
+
+
+def test_a_real_port_in_use_is_seen_as_busy() -> None:
+    """What listens is busy, what nobody has can be bound."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        port = held.getsockname()[1]
+        assert bindable("127.0.0.1", port) is Bindable.BUSY
+    assert bindable("127.0.0.1", port) is Bindable.YES

@@ -1,0 +1,99 @@
+"""Health checks, each against something real."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+
+import grpc
+from msgspec.structs import replace
+
+from weft.agent import health, http1
+from weft.agent.instance import Address, HealthCheck, InboundPort, Instance
+
+
+async def _environment() -> tuple[Mapping[str, str], str | None]:
+    return {"ANSWER": "3"}, None
+
+
+def _instance(port: int, check: HealthCheck | None) -> Instance:
+    inbound = InboundPort("http", 80, "http", Address("127.0.0.1", 1), Address("127.0.0.1", port))
+    return Instance(name="web-0", namespace="default", inbound=(inbound,), health=check, pid=1)
+
+
+async def _page(target: str) -> http1.Answer:
+    return http1.Answer(200 if target == "/ok" else 500, b"", "text/plain")
+
+
+async def test_http_tcp_and_silence() -> None:
+    """A good status and an open port are healthy; a bad status, a closed port and silence say what they are."""
+    server = await asyncio.start_server(lambda r, w: http1.serve(r, w, _page), "127.0.0.1", 0)
+    silent = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0)
+    port, mute = (each.sockets[0].getsockname()[1] for each in (server, silent))
+    async with server, silent:
+        assert await health.probe(_instance(port, HealthCheck("http", "/ok")), _environment) == ""
+        assert "status 500" in await health.probe(_instance(port, HealthCheck("http", "/no")), _environment)
+        assert await health.probe(_instance(port, None), _environment) == ""
+        assert "within 0.1 s" in await health.probe(_instance(mute, HealthCheck("http", timeout=0.1)), _environment)
+    assert "refused" in (await health.probe(_instance(port, None), _environment))
+
+
+async def test_a_command_decides_by_its_exit_code_in_the_applications_environment() -> None:
+    """Zero is healthy; the environment is the application's."""
+    assert await health.probe(_instance(1, HealthCheck("exec", command=("true",))), _environment) == ""
+    failing = HealthCheck("exec", command=("/bin/sh", "-c", "exit $ANSWER"))
+    assert "exit code 3" in await health.probe(_instance(1, failing), _environment)
+    slow = HealthCheck("exec", command=("/bin/sleep", "9"), timeout=0.1)
+    assert "within 0.1 s" in await health.probe(_instance(1, slow), _environment)
+
+
+async def test_grpc_servers_are_asked_by_their_protocol() -> None:
+    """SERVING is healthy, NOT_SERVING and a server without the service are not."""
+    serving = [b"\x08\x01"]
+
+    async def check(request: bytes, context: object) -> bytes:
+        return serving[0]
+
+    server = grpc.aio.server()
+    method = grpc.unary_unary_rpc_method_handler(check)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": method}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        assert await health.probe(_instance(port, HealthCheck("grpc")), _environment) == ""
+        serving[0] = b"\x08\x02"
+        assert "not serving" in await health.probe(_instance(port, HealthCheck("grpc")), _environment)
+    finally:
+        await server.stop(None)
+    assert "UNAVAILABLE" in await health.probe(_instance(port, HealthCheck("grpc")), _environment)
+
+
+async def test_one_failure_of_several_is_forgiven_and_an_end_is_not() -> None:
+    """With two retries a single failure goes unnoticed; without a process it is unhealthy at once."""
+    said: list[str] = []
+    answers = [200]
+
+    async def page(_: str) -> http1.Answer:
+        return http1.Answer(answers[0], b"", "text/plain")
+
+    server = await asyncio.start_server(lambda r, w: http1.serve(r, w, page), "127.0.0.1", 0)
+    instance = [_instance(server.sockets[0].getsockname()[1], HealthCheck("http", interval=0.05, retries=3))]
+    changed = asyncio.Event()
+    task = asyncio.create_task(health.follow(lambda: instance[0], _environment, said.append, changed))
+    async with server:
+        await asyncio.sleep(0.1)
+        assert said == [""]
+        answers[0] = 500
+        await asyncio.sleep(0.06)
+        answers[0] = 200
+        await asyncio.sleep(0.3)
+        assert said == [""]
+        answers[0] = 500
+        await asyncio.sleep(0.5)
+        assert len(said) == 2 and "status 500" in said[1]
+        instance[0] = replace(instance[0], pid=0)
+        changed.set()
+        await asyncio.sleep(0.05)
+        assert said[-1] == "the application does not run"
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,56 @@
+"""Secrets as the agent answers them."""
+
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
+
+from weft.agent.identity import Identity
+from weft.agent.sds import SecretSession
+from weft.envoy.names import IDENTITY_SECRET, TRUST_SECRET
+from weft.envoy.types import SECRET
+
+FIRST = Identity(b"key 1", b"chain 1", 0, 10)
+SECOND = Identity(b"key 2", b"chain 2", 0, 10)
+
+
+def _asks(*names: str, ack: str = "") -> bytes:
+    request = DeltaDiscoveryRequest(type_url=SECRET, resource_names_subscribe=names, response_nonce=ack)
+    return bytes(request.SerializeToString())
+
+
+def _sent(session: SecretSession) -> list[DeltaDiscoveryResponse]:
+    sent, session.to_envoy = session.to_envoy, []
+    return [DeltaDiscoveryResponse.FromString(raw) for raw in sent]
+
+
+def test_a_secret_that_is_not_there_yet_is_answered_when_it_is() -> None:
+    """A question before the first certificate is silent, then answered; the trust bundle does not wait for it."""
+    session = SecretSession()
+    session.update(None, b"roots")
+    session.request(_asks(IDENTITY_SECRET, TRUST_SECRET))
+    assert [each.name for each in _sent(session)[0].resources] == [TRUST_SECRET]
+    session.update(FIRST, b"roots")
+    [response] = _sent(session)
+    assert [each.name for each in response.resources] == [IDENTITY_SECRET]
+    assert b"key 1" in response.resources[0].resource.value
+
+
+def test_a_rotation_is_pushed_and_an_equal_secret_is_not() -> None:
+    """Only what changed is sent again, with another nonce and version."""
+    session = SecretSession()
+    session.update(FIRST, b"roots")
+    session.request(_asks(IDENTITY_SECRET))
+    [first] = _sent(session)
+    session.request(_asks(ack=first.nonce))
+    session.update(FIRST, b"roots")
+    assert _sent(session) == []
+    session.update(SECOND, b"roots")
+    [second] = _sent(session)
+    assert second.nonce != first.nonce and second.resources[0].version != first.resources[0].version
+
+
+def test_a_name_that_is_asked_again_is_answered_again() -> None:
+    """An Envoy that subscribes once more has lost what it was told."""
+    session = SecretSession()
+    session.update(FIRST, b"roots")
+    session.request(_asks(IDENTITY_SECRET))
+    session.request(_asks(IDENTITY_SECRET))
+    assert len(_sent(session)) == 2

@@ -1,0 +1,1 @@
+"""Several processes together: killed, stopped, restarted, cut off."""
