@@ -28,6 +28,7 @@ class Command:
 _MESH, _RESOURCES, _SEE, _PARTS = "A mesh on this machine", "Resources", "What goes on", "Parts and tools"
 
 COMMANDS: tuple[Command, ...] = (
+    Command("demo", "weft.cli.demo", "Run a bookstore in a mesh: five services, a gateway, traffic.", _MESH),
     Command("up", "weft.cli.up", "Run a mesh on this machine.", _MESH),
     Command("down", "weft.cli.down", "Stop a mesh in order: drain, then end every process.", _MESH),
     Command("ps", "weft.cli.ps", "List the instances of a mesh.", _MESH),
@@ -42,6 +43,12 @@ COMMANDS: tuple[Command, ...] = (
     Command("describe", "weft.cli.describe", "Show one resource in full, with what weft found in it.", _RESOURCES),
     Command("edit", "weft.cli.edit", "Edit one resource in your editor.", _RESOURCES),
     Command("delete", "weft.cli.delete", "Delete resources.", _RESOURCES),
+    Command("stat", "weft.cli.stat", "Show who calls what: requests a second, success, p99, mTLS.", _SEE),
+    Command("proxies", "weft.cli.proxies", "List proxies: sync state, version, certificate.", _SEE),
+    Command("proxy", "weft.cli.proxy", "Look into a proxy: `weft proxy config SERVICE clusters`.", _SEE),
+    Command("compile", "weft.cli.compile", "Print what a proxy would get, with no server running.", _SEE),
+    Command("backup", "weft.cli.backup", "Copy the store and the CA to one file.", _PARTS),
+    Command("restore", "weft.cli.restore", "Put a backup in place of the store and the CA.", _PARTS),
     Command("serve", "weft.cli.serve", "Run the control plane.", _PARTS),
     Command("agent", "weft.cli.agent", "Run the agent of a node.", _PARTS),
     Command("echo", "weft.cli.echo", "Serve HTTP and TCP and answer with what was asked.", _PARTS),
