@@ -1,7 +1,7 @@
 """The two servers of an authority, running, and peers of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,8 @@ from .authorities import authority
 DOMAIN = "cluster.local"
 GRANTS = NodeGrants({"web": frozenset({("default", "reviews")}), "db": frozenset({("data", "*")})})
 REVIEWS = f"spiffe://{DOMAIN}/ns/default/sa/reviews"
+
+More = Callable[[Peers], Iterable[Callable[[grpc.aio.Server], None]]]
 
 
 def now() -> datetime:
@@ -101,8 +103,9 @@ async def mesh_authority(
     strangers: Limits = STRANGERS,
     own_life: timedelta = timedelta(hours=1),
     period: float = 0.1,
+    more: More = lambda peers: (),
 ) -> AsyncIterator[MeshAuthority]:
-    """Both servers on free ports of the loopback interface, looked after every `period` seconds."""
+    """Both servers on free ports of the loopback interface, looked after every `period` seconds; `more` services for nodes."""
     issuer = authority(now=now() - timedelta(days=60))
     refusals = RefusalLog()
     own = OwnCertificate(lambda: issuer, now, own_life)
@@ -113,7 +116,8 @@ async def mesh_authority(
     peers = Peers(DOMAIN, GRANTS, refusals, first.handshakes)
     certificates = CertificatesServicer(office, peers)
     enrollment = EnrollmentServicer(office, tokens, refusals, second.handshakes.call)
-    await first.start("127.0.0.1", 0, [lambda server: node_pb2_grpc.add_CertificatesServicer_to_server(certificates, server)])
+    services = [lambda server: node_pb2_grpc.add_CertificatesServicer_to_server(certificates, server), *more(peers)]
+    await first.start("127.0.0.1", 0, services)
     await second.start("127.0.0.1", 0, [lambda server: node_pb2_grpc.add_EnrollmentServicer_to_server(enrollment, server)])
     keeping = asyncio.create_task(keep(own, (first, second), refusals, period))
     try:

@@ -138,10 +138,16 @@ class Registry:
         self._leases.shorten(node, self._monotonic())
 
     async def report(self, node: str, report: Report) -> Mapping[str, str]:
-        """Takes a report; returns when the store has it. The answer: workloads that were not taken, and why."""
+        """Takes a report; returns when the store has it. The answer: workloads that were not taken, and why.
+
+        Whoever asks may be cancelled, for its stream may end; what was begun is finished, or state and store would differ.
+        """
         self.heard(node)
         if report.is_empty:
             return {}
+        return await asyncio.shield(self._report(node, report))
+
+    async def _report(self, node: str, report: Report) -> Mapping[str, str]:
         async with self._changing:
             refused = self._refused(node, report)
             step = await self._reported(node, _without(report, refused))
