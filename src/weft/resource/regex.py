@@ -45,6 +45,13 @@ def problem(pattern: str) -> str:
     return ""
 
 
+def groups(pattern: str) -> int:
+    """How many groups of an accepted pattern can be named in a substitution."""
+    scanner = _Scanner(pattern)
+    scanner.scan()
+    return scanner.capturing
+
+
 class _Scanner:
     """Walks over a pattern once. `size` is how often the last atom repeats what is in it, None when there is no atom that a
     `*` could follow; `groups` holds, for each group that is open, the largest size seen in it."""
@@ -56,6 +63,7 @@ class _Scanner:
         self.repeated = False
         self.groups: list[int] = [1]
         self.names: set[str] = set()
+        self.capturing = 0
 
     def scan(self) -> None:
         """Raises _Problem at the first thing that RE2 has not."""
@@ -148,6 +156,9 @@ class _Scanner:
             if found[2] == ")":
                 self.at, self.repeated = self.at + length, False
                 return
+            self.capturing += found[1] is not None
+        else:
+            self.capturing += 1
         self.groups.append(1)
         self.size, self.repeated, self.at = None, False, self.at + length
 

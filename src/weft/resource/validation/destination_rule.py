@@ -71,6 +71,9 @@ def _load_balancer(value: LoadBalancer, path: str, problems: Problems) -> None:
     problems.conflict(path, {"warmup": value.warmup is not None, "warmupDurationSecs": value.warmup_duration_secs is not None})
     if value.simple == "LEAST_CONN":
         problems.add("deprecated-value", child(path, "simple"), value="LEAST_CONN", instead="LEAST_REQUEST")
+    if value.simple == "PASSTHROUGH":
+        effect = "without interception it is LEAST_REQUEST"
+        problems.add("unsupported-value", child(path, "simple"), value="PASSTHROUGH", effect=effect, hint="")
     if value.consistent_hash is not None:
         _consistent_hash(value.consistent_hash, child(path, "consistentHash"), problems)
     warm = "warmup" if value.warmup is not None else "warmupDurationSecs" if value.warmup_duration_secs is not None else ""

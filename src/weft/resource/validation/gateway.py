@@ -57,8 +57,7 @@ def _protocol(protocol: str, path: str, problems: Problems) -> None:
         hint = f"did you mean {close}?" if close else "one of " + ", ".join(_SERVED)
         problems.invalid(path, f"{protocol[:40]!r} is not a protocol", hint)
     elif protocol not in _SERVED:
-        effect = "the server does not open" if protocol == "UDP" else "its bytes are passed on as they are"
-        effect = "it is served as HTTP" if protocol == "GRPC-WEB" else effect
+        effect = "it is served as HTTP" if protocol == "GRPC-WEB" else "its bytes are passed on as TCP"
         problems.add("unsupported-value", path, value=protocol, effect=effect, hint="")
 
 
@@ -94,7 +93,7 @@ def _tls(tls: ServerTlsSettings, protocol: str, path: str, problems: Problems) -
     }
     credential = bool(tls.credential_name or tls.credential_names or tls.tls_certificates)
     if tls.mode in ("AUTO_PASSTHROUGH", "OPTIONAL_MUTUAL"):
-        effect = "the server does not open" if tls.mode == "AUTO_PASSTHROUGH" else "it behaves as SIMPLE"
+        effect = "it behaves as PASSTHROUGH" if tls.mode == "AUTO_PASSTHROUGH" else "it behaves as SIMPLE"
         problems.add("unsupported-value", child(path, "mode"), value=tls.mode, effect=effect, hint="")
     if tls.mode in ("SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL"):
         _certificates(tls.mode, files, credential, path, problems)

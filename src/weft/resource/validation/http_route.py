@@ -1,8 +1,9 @@
 """The rules of VirtualService.http: which actions exclude each other, and what each may say."""
 
+import re
 from collections.abc import Mapping
 
-from weft.resource import names
+from weft.resource import names, regex
 from weft.resource.field_path import below, child, item
 from weft.resource.istio.virtual_service import (
     Headers,
@@ -11,9 +12,11 @@ from weft.resource.istio.virtual_service import (
     HttpRedirect,
     HttpRewrite,
     HttpRoute,
+    RegexRewrite,
     StringMatch,
 )
 from weft.resource.problems import Problems
+from weft.resource.validation import header_value
 from weft.resource.validation.labels import labels
 from weft.resource.validation.resilience import cors, fault, mirrors, retries
 from weft.resource.validation.routes import destination, gateway_names, weights
@@ -91,6 +94,7 @@ def http_match(match: HttpMatch, path: str, problems: Problems) -> None:
     _header_matches(match.headers, child(path, "headers"), problems)
     _header_matches(match.without_headers, child(path, "withoutHeaders"), problems)
     for name, value in match.query_params.items():
+        problems.invalid(child(path, "queryParams"), "" if name else "a query parameter has a name")
         string_match(value, child(child(path, "queryParams"), name), problems)
     gateway_names(match.gateways, child(path, "gateways"), problems)
     labels(match.source_labels, child(path, "sourceLabels"), problems)
@@ -132,6 +136,8 @@ def headers(value: Headers | None, path: str, problems: Problems) -> None:
                 place = child(child(path, side), verb)
                 place = item(place, index) if verb == "remove" else child(place, name)
                 _header_edit(name, verb, place, problems)
+                if verb != "remove":
+                    problems.invalid(place, *header_value.problem(listed[name]))
 
 
 def _header_edit(name: str, verb: str, path: str, problems: Problems) -> None:
@@ -151,6 +157,7 @@ def redirect(value: HttpRedirect, path: str, problems: Problems) -> None:
     if value.redirect_code not in (None, *_REDIRECTS):
         problem = f"{value.redirect_code} is not the status of a redirect"
         problems.invalid(child(path, "redirectCode"), problem, "one of " + ", ".join(map(str, _REDIRECTS)))
+    problems.invalid(child(path, "uri"), header_value.forbidden(value.uri))
     if value.scheme not in ("", "http", "https"):
         problems.invalid(child(path, "scheme"), f"{value.scheme[:40]!r} is neither http nor https")
     if value.authority:
@@ -183,5 +190,22 @@ def rewrite(value: HttpRewrite, path: str, problems: Problems) -> None:
     problems.conflict(path, {"uri": bool(value.uri), "uriRegexRewrite": pattern is not None})
     if pattern is not None and not pattern.match:
         problems.add("missing-field", below(path, "uriRegexRewrite", "match"), name="match")
+    elif pattern is not None and not regex.problem(pattern.match):
+        _substitution(pattern, below(path, "uriRegexRewrite", "rewrite"), problems)
+    problems.invalid(child(path, "uri"), header_value.forbidden(value.uri))
     if value.authority:
         problems.invalid(child(path, "authority"), _authority(value.authority))
+
+
+def _substitution(value: RegexRewrite, path: str, problems: Problems) -> None:
+    """What replaces the match may name only groups that there are."""
+    problems.invalid(path, header_value.forbidden(value.rewrite))
+    groups = regex.groups(value.match)
+    for found in re.finditer(r"\\(.?)", value.rewrite):
+        if not found[1].isdigit() and found[1] != "\\":
+            problems.invalid(
+                path, f"a backslash stands before a digit or a backslash, not in {found[0]!r}", "groups are \\1 to \\9"
+            )
+        elif found[1].isdigit() and int(found[1]) > groups:
+            hint = "put what it stands for in parentheses"
+            problems.invalid(path, f"{found[0]} names a group that {value.match[:40]!r} has not: it has {groups}", hint)

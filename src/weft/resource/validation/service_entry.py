@@ -111,5 +111,6 @@ def _socket(entry: WorkloadEntry, place: str, resolution: str, problems: Problem
         problems.invalid(place, "the path of a Unix socket is absolute and names a file", "unix:///run/app.sock")
     if entry.ports:
         problems.invalid(place, "a Unix socket has no ports", "remove ports")
+    problems.add("unsupported-value", place, value=entry.address[:80], effect="calls to it fail", hint="")
     if resolution in _DNS:
         problems.invalid(place, f"a Unix socket cannot be resolved with {resolution}", "resolution: STATIC")
