@@ -60,7 +60,7 @@ def application(
     `peer`, the common name of the client's certificate (see `serve`)."""
     api = Api(Resources(store, kinds, admit), version, ready, stopping or asyncio.Event())
     routes = [*extensions, *api.routes()]
-    handlers: Mapping[Any, Any] = {Refused: _refused, HTTPException: _http_error}
+    handlers: Mapping[Any, Any] = {Refused: _refused, HTTPException: _http_error, Exception: _bug}
     return Starlette(routes=routes, exception_handlers=handlers, middleware=[Middleware(BodyLimit, limit=max_body)])
 
 
@@ -74,6 +74,11 @@ async def _http_error(_: Request, problem: Exception) -> Response:
     reason = {404: "NotFound", 405: "MethodNotAllowed"}.get(problem.status_code, "Unknown")
     message = "the server could not find the requested resource" if problem.status_code == 404 else problem.detail
     return refusal(Refused(problem.status_code, reason, message))
+
+
+async def _bug(_: Request, problem: Exception) -> Response:
+    """The exception itself goes on to the server, which logs it with its traceback."""
+    return refusal(Refused(500, "InternalError", f"Internal error occurred: {type(problem).__name__}: see the log of weft serve"))
 
 
 class Api:

@@ -93,8 +93,9 @@ def created(kind: Kind, raw: Json, now: datetime, uid: str) -> dict[str, Any]:
     checked_name(kind, meta)
     meta |= {"uid": uid, "creationTimestamp": timestamp(now), "generation": 1}
     body = {name: value for name, value in raw.items() if name != "status"} | {"metadata": meta}
-    if kind.resource == "namespaces":
-        meta["labels"] = {**(meta.get("labels") or {}), "kubernetes.io/metadata.name": meta["name"]}
+    labels = meta.get("labels") or {}
+    if kind.resource == "namespaces" and isinstance(labels, Mapping):
+        meta["labels"] = {**labels, "kubernetes.io/metadata.name": meta["name"]}
         body["status"] = {"phase": "Active"}
     return defaulted(kind, body)
 

@@ -19,10 +19,13 @@ def annotated(wanted: Json, api_version: str) -> dict[str, Any]:
     """`wanted` with itself, as it was written in `api_version`, in its annotation: in kubectl's form, so that each of both can
     go on with the other's objects."""
     meta = dict(wanted["metadata"])
-    annotations = {name: value for name, value in (meta.get("annotations") or {}).items() if name != LAST_APPLIED}
+    said = meta.get("annotations") or {}
+    if not isinstance(said, Mapping):  # an operator's mistake, which decoding names
+        return dict(wanted)
+    annotations = {name: value for name, value in said.items() if name != LAST_APPLIED}
     plain = {**wanted, "metadata": {**meta, "annotations": annotations}}
-    said = {name: value for name, value in plain.items() if name != "status"} | {"apiVersion": api_version}
-    text = msgspec.json.encode(said, order="sorted").decode() + "\n"
+    applied = {name: value for name, value in plain.items() if name != "status"} | {"apiVersion": api_version}
+    text = msgspec.json.encode(applied, order="sorted").decode() + "\n"
     return {**plain, "metadata": {**meta, "annotations": {**annotations, LAST_APPLIED: text}}}
 
 
@@ -37,7 +40,7 @@ def updated(old: Json, wanted: Json) -> dict[str, Any]:
 def _last(old: Json) -> Json:
     said = (old["metadata"].get("annotations") or {}).get(LAST_APPLIED)
     try:
-        last = msgspec.json.decode(said) if said else {}
+        last = msgspec.json.decode(str(said)) if said else {}
     except msgspec.DecodeError:
         return {}
     return last if isinstance(last, Mapping) else {}

@@ -1,0 +1,1 @@
+"""The API, without and with a network."""
