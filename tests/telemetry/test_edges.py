@@ -74,3 +74,11 @@ def test_a_quantile_is_interpolated() -> None:
     """The median of ten values spread evenly to 10 is 5."""
     assert quantile(0.5, (10.0,), (10,)) == 5.0
     assert quantile(0.5, (10.0,), (0,)) is None
+
+
+def test_a_new_proxy_counts_from_zero() -> None:
+    """The first report of a proxy that was seen to begin is a rate already."""
+    edges = Edges()
+    edges.begin("default/web-0", 0.0)
+    edges.observe([_row("127.0.0.1:1", 20)], [], 10.0)
+    assert _table(edges, 10.0)[0].rps == 2.0

@@ -20,7 +20,7 @@ from weft.agent.gateway_ports import Choice, GatewayPorts, Machine
 from weft.agent.held import HeldFiles
 from weft.agent.instance import Instance
 from weft.agent.node_client import NodeClient
-from weft.agent.registry_client import HEARTBEAT, RegistryClient, Telemetry
+from weft.agent.registry_client import RegistryClient, Telemetry
 from weft.agent.supervisor_client import Exited, SupervisorClient, Workloads
 from weft.agent.workloads import Node, Workload
 from weft.agent.xds_relay import XdsRelay
@@ -29,6 +29,7 @@ from weft.envoy.types import CLUSTER
 from weft.proto import node_pb2
 
 LOG = logging.getLogger(__name__)
+_OBSERVATION = 1.0  # seconds between two looks at what the Envoys counted
 _FIRST_STATES = 3.0  # seconds after which the first report goes out, whatever is still unknown
 
 
@@ -204,7 +205,7 @@ class Agent:
                 latencies=[latency for _, latencies in rows for latency in latencies],
                 proxies=[self._state(status) for status in self.proxies()],
             )
-            await asyncio.sleep(HEARTBEAT)
+            await asyncio.sleep(_OBSERVATION)
 
     def _state(self, status: ProxyStatus) -> node_pb2.ProxyState:
         return node_pb2.ProxyState(

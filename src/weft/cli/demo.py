@@ -67,8 +67,8 @@ def _traffic(place: Home) -> Sequence[Mapping[str, Any]]:
     print("waiting for traffic on every edge", end="", file=sys.stderr, flush=True)
     until = time.monotonic() + _PATIENCE
     with ApiClient(access(place.kubeconfig)) as api:
-        while time.monotonic() < until and len(edges) < _MOST_EDGES:
-            time.sleep(0.5)
+        while time.monotonic() < until and not _is_whole(edges):
+            time.sleep(0.25)
             print(".", end="", file=sys.stderr, flush=True)
             try:
                 edges = api.get("/weft/v1/edges")["items"]
@@ -76,6 +76,11 @@ def _traffic(place: Home) -> Sequence[Mapping[str, Any]]:
                 continue
     print(file=sys.stderr)
     return edges
+
+
+def _is_whole(edges: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether every edge has traffic, and its response times are known."""
+    return len(edges) >= _MOST_EDGES and all(edge["p99"] is not None for edge in edges)
 
 
 def _tell(folder: Path, place: Home, edges: Sequence[Mapping[str, Any]]) -> None:

@@ -106,12 +106,32 @@ def weft(
     ctx.obj = Settings(mesh=mesh, log_format=log_format)
 
 
+_GLOBAL = ("--mesh", "--log-format")
+
+
+def hoisted(arguments: Sequence[str]) -> list[str]:
+    """The options that hold for all commands moved to the front, so that `weft ps --mesh NAME` works as well as
+    `weft --mesh NAME ps`. What stands after `--` is another program's."""
+    front: list[str] = []
+    rest: list[str] = []
+    left = list(arguments)
+    while left and left[0] != "--":
+        word = left.pop(0)
+        if word in _GLOBAL and left:
+            front += [word, left.pop(0)]
+        elif word.startswith(tuple(f"{name}=" for name in _GLOBAL)):
+            front.append(word)
+        else:
+            rest.append(word)
+    return [*front, *rest, *left]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The `weft` command."""
     from weft.cli.mesh_folder import NoMesh
 
     try:
-        app(args=arguments, prog_name="weft")
+        app(args=hoisted(sys.argv[1:] if arguments is None else arguments), prog_name="weft")
     except NoMesh as error:
         print(f"weft: {error}", file=sys.stderr)
         sys.exit(1)

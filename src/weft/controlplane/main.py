@@ -73,6 +73,7 @@ class ControlPlane:
         self._refusals = RefusalLog()
         self._stopping = asyncio.Event()
         self._granted = asyncio.Event()
+        self._known: set[str] = set()  # proxies that were registered before
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT."""
@@ -114,7 +115,8 @@ class ControlPlane:
         await self._reconciler.load()
         self._grants.table = grants(self._reconciler.resources)
         await self._registry.start()
-        self._registry.subscribe(self._ads.refresh)
+        self._known = set(self._registry.proxies)
+        self._registry.subscribe(self._proxies_changed)
 
     # The servers
 
@@ -179,6 +181,12 @@ class ControlPlane:
             await self._granted.wait()
             self._granted.clear()
             await self._registry.recheck()
+
+    def _proxies_changed(self, names: frozenset[str]) -> None:
+        for name in names - self._known:
+            self._observation.begin(name)
+        self._known = (self._known | names) & self._registry.proxies.keys()
+        self._ads.refresh(names)
 
     async def _snapshot_of(self, proxy: str) -> Snapshot | None:
         await self._registry.wait_for(proxy, _REGISTRATION)

@@ -46,6 +46,10 @@ class Observation:
         """What is known of the proxy `namespace/name`."""
         return self._states.get(proxy)
 
+    def begin(self, proxy: str) -> None:
+        """A proxy was registered that nobody knew: its Envoy counts from zero."""
+        self._edges.begin(proxy, self._monotonic())
+
     def forget(self, registered: Container[str]) -> None:
         """Drops the states of proxies that are gone."""
         self._states = {name: state for name, state in self._states.items() if name in registered}

@@ -75,6 +75,7 @@ class _Flow:
     successes: float = 0.0
     errors: float = 0.0
     connections: float = 0.0
+    seconds: float = 0.0
     mtls: bool = True
     clusters: set[tuple[str, str]] = field(default_factory=set)
 
@@ -87,6 +88,10 @@ class Edges:
         self._counters: dict[tuple[str, str, str], deque[tuple[float, Counters]]] = {}
         self._latencies: dict[tuple[str, str], deque[tuple[float, Latency]]] = {}
         self._since: dict[str, float] = {}  # proxy -> its first report: totals in it are of unknown age
+
+    def begin(self, proxy: str, now: float) -> None:
+        """A proxy that is new: it counts from zero, so that its first report already says how much there was since."""
+        self._since.setdefault(proxy, now)
 
     def observe(self, counters: Iterable[Counters], latencies: Iterable[Latency], now: float) -> None:
         """Takes one report, made at `now` (seconds, any monotonic clock)."""
@@ -105,7 +110,7 @@ class Edges:
         """Drops what was not reported for ten windows."""
         limit = now - 10 * self._window
         proxies = {key[0] for key, rows in self._counters.items() if rows[-1][0] > limit}
-        self._since = {proxy: since for proxy, since in self._since.items() if proxy in proxies}
+        self._since = {proxy: since for proxy, since in self._since.items() if proxy in proxies or since > limit}
         self._counters = {key: rows for key, rows in self._counters.items() if rows[-1][0] > limit}
         self._latencies = {key: rows for key, rows in self._latencies.items() if rows[-1][0] > limit}
 
@@ -115,7 +120,6 @@ class Edges:
         `party` tells the service of a proxy (`namespace/name`), `by_address` that of a destination's `host:port`.
         """
         flows: dict[tuple[str, str, int, str], _Flow] = defaultdict(_Flow)
-        span = 0.0
         for (proxy, cluster, endpoint), rows in self._counters.items():
             outbound = parse_outbound(cluster)
             if outbound is None or rows[-1][0] < now - self._window:
@@ -128,30 +132,30 @@ class Edges:
             connections = last.connections - first.connections
             if requests <= 0 and connections <= 0:
                 continue
-            span = max(span, rows[-1][0] - (rows[0][0] if len(rows) > 1 else self._since[proxy]))
             there = by_address(endpoint)
             flow = flows[(party(proxy).service, host, port, there.version or subset)]
+            since = rows[0][0] if len(rows) > 1 else max(self._since[proxy], rows[-1][0] - self._window)
+            flow.seconds = max(flow.seconds, rows[-1][0] - since)
             flow.requests += requests
             flow.successes += last.successes - first.successes
             flow.errors += last.errors - first.errors
             flow.connections += connections
             flow.mtls = flow.mtls and last.mtls
             flow.clusters.add((proxy, cluster))
-        return self._edges(flows, span)
+        return self._edges(flows)
 
-    def _edges(self, flows: dict[tuple[str, str, int, str], _Flow], span: float) -> tuple[Edge, ...]:
+    def _edges(self, flows: dict[tuple[str, str, int, str], _Flow]) -> tuple[Edge, ...]:
         totals: dict[tuple[str, str, int], float] = defaultdict(float)
         for (source, destination, port, _), flow in flows.items():
             totals[(source, destination, port)] += flow.requests or flow.connections
-        seconds = span or 1.0
         return tuple(
             Edge(
                 source,
                 destination,
                 port,
                 version,
-                rps=flow.requests / seconds,
-                connections=flow.connections / seconds,
+                rps=flow.requests / (flow.seconds or 1.0),
+                connections=flow.connections / (flow.seconds or 1.0),
                 success=1 - flow.errors / flow.requests if flow.requests else None,
                 p99=self._p99(flow.clusters),
                 mtls=flow.mtls,
