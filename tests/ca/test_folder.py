@@ -95,6 +95,12 @@ def test_the_current_authority_replaces_its_intermediate_without_a_restart(tmp_p
     first = current()
     clock[0] += timedelta(minutes=59)
     assert current() is first
+    (tmp_path / "root.crt").rename(tmp_path / "away.crt")
+    (tmp_path / "intermediate.pem").chmod(0o644)
+    clock[0] += timedelta(hours=2)
+    assert current() is first  # a folder that breaks later stops nothing
+    (tmp_path / "away.crt").rename(tmp_path / "root.crt")
+    (tmp_path / "intermediate.pem").chmod(0o600)
     clock[0] += 200 * DAY
     assert current().intermediate.certificate != first.intermediate.certificate
 

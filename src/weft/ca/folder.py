@@ -5,6 +5,7 @@ make an intermediate; where it is kept elsewhere, everything works until the int
 intermediate's key and certificate share one file, since two files cannot be replaced at once.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,8 @@ from weft.ca.authority import Authority, new_intermediate, new_root
 from weft.ca.certificate import Issuer
 from weft.ca.csr import key_pem, new_key, private_key
 from weft.ca.rotation import is_due
+
+log = logging.getLogger("weft.ca")
 
 _LOOK_AGAIN = timedelta(hours=1)
 
@@ -124,9 +127,21 @@ class CurrentAuthority:
         self._read = datetime.min.replace(tzinfo=UTC)
 
     def __call__(self) -> Authority:
-        """The authority; the folder is looked at again once an hour, so that what is due is renewed."""
+        """The authority; the folder is looked at again once an hour, so that what is due is renewed.
+
+        A folder that is broken at the start is an error; one that breaks later is logged, and the authority that was read
+        before goes on.
+        """
         now = self._now()
-        if self._current is None or not timedelta(0) <= now - self._read < _LOOK_AGAIN:
-            self._current = self._folder.authority(now)
-            self._read = now
+        if self._current is None:
+            self._current, self._read = self._folder.authority(now), now
+        elif not timedelta(0) <= now - self._read < _LOOK_AGAIN:
+            self._current, self._read = self._again(self._current, now), now
         return self._current
+
+    def _again(self, current: Authority, now: datetime) -> Authority:
+        try:
+            return self._folder.authority(now)
+        except (BrokenFolder, keys.ExposedKey, OSError) as error:
+            log.error("event=authority_not_renewed reason=%r", str(error))
+            return current
