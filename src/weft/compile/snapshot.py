@@ -1,7 +1,8 @@
 """One proxy's configuration at one revision, compiled when it is asked for.
 
 The input of each Envoy resource is the key of the cache: as long as it stays equal, every proxy and every revision gets the
-same object. Look-ups that do not depend on the proxy at all are not repeated for proxies alike.
+same object. And what a host means is looked up once a mesh and namespace, for all its proxies, unless rules or policies of
+that host ask for the caller's labels.
 """
 
 from collections import OrderedDict
@@ -13,14 +14,36 @@ from weft.compile.endpoint import cluster_load_assignment
 from weft.compile.listener import listener
 from weft.compile.route_configuration import route_configuration
 from weft.compile.scope import gateway, listeners, sidecar
+from weft.compile.scope.inputs import VirtualHostInput
+from weft.compile.scope.near import Names
+from weft.compile.scope.rules import labelled_hosts
 from weft.compile.virtual_host import virtual_host
 from weft.envoy.names import BLACK_HOLE, PASSTHROUGH
 from weft.envoy.types import EnvoyResource
+from weft.hostname import is_wildcard
 from weft.model.mesh import Mesh
 from weft.model.workload import Proxy
 
 Input = TypeVar("Input", bound=Hashable)
 Found = TypeVar("Found")
+Answer = TypeVar("Answer", EnvoyResource, EnvoyResource | None)
+
+
+class View:
+    """What proxies share that look at one mesh: answers found, names close to others, and where the caller's labels matter."""
+
+    def __init__(self, mesh: Mesh, before: "View | None") -> None:
+        self.mesh = mesh
+        self.seen: dict[Hashable, Any] = {}
+        old = before.mesh if before else None
+        same = before and old and old.services is mesh.services and old.settings == mesh.settings
+        self.names: Names = before.names if before and same else Names(mesh.services, mesh.settings.domain)
+        same = before and old and old.routes is mesh.routes and old.policies is mesh.policies
+        self._labelled: frozenset[str] = before._labelled if before and same else labelled_hosts(mesh)
+
+    def depends_on_labels(self, hosts: frozenset[str]) -> bool:
+        """Whether a resource made from `hosts` may differ between callers of one namespace."""
+        return not self._labelled.isdisjoint(hosts) or any(is_wildcard(host) for host in self._labelled)
 
 
 class Cache:
@@ -29,8 +52,8 @@ class Cache:
     def __init__(self, size: int = 50_000) -> None:
         self._size = size
         self._made: OrderedDict[tuple[Callable[..., Any], Hashable], EnvoyResource] = OrderedDict()
-        self._mesh: Mesh | None = None
-        self._seen: dict[Hashable, Any] = {}
+        self._lists: OrderedDict[tuple[Hashable, ...], tuple[EnvoyResource, ...]] = OrderedDict()
+        self._view: View | None = None
 
     def resource(self, make: Callable[[Input], EnvoyResource], of: Input) -> EnvoyResource:
         """`make(of)`, or what it returned for an equal input before."""
@@ -44,11 +67,20 @@ class Cache:
             self._made.move_to_end(key)
         return found
 
-    def seen(self, mesh: Mesh) -> dict[Hashable, Any]:
+    def resources(self, make: Callable[[Input], EnvoyResource], of: tuple[Input, ...]) -> tuple[EnvoyResource, ...]:
+        """All of them, as the same tuple for equal inputs."""
+        found = self._lists.get(of)
+        if found is None:
+            found = self._lists[of] = tuple(self.resource(make, one) for one in of)
+            if len(self._lists) > self._size:
+                self._lists.popitem(last=False)
+        return found
+
+    def view(self, mesh: Mesh) -> View:
         """What has been looked up in `mesh` so far. A new mesh begins anew; snapshots of an older one keep theirs."""
-        if mesh is not self._mesh:
-            self._mesh, self._seen = mesh, {}
-        return self._seen
+        if self._view is None or self._view.mesh is not mesh:
+            self._view = View(mesh, self._view)
+        return self._view
 
     def __len__(self) -> int:
         return len(self._made)
@@ -57,22 +89,20 @@ class Cache:
 class ProxySnapshot:
     """What one proxy may ask for, at one revision."""
 
-    __slots__ = ("_cache", "_caller", "_mesh", "_proxy", "_seen")
+    __slots__ = ("_cache", "_caller", "_mesh", "_proxy", "_seen", "_view")
 
     def __init__(self, mesh: Mesh, proxy: Proxy, cache: Cache) -> None:
         self._mesh = mesh
         self._proxy = proxy
         self._cache = cache
-        self._seen = cache.seen(mesh)
+        self._view = cache.view(mesh)
+        self._seen = self._view.seen
         self._caller = sidecar.caller(proxy)
 
     def listeners(self) -> tuple[EnvoyResource, ...]:
         """All listeners of the proxy."""
         scoped = gateway.listeners if self._proxy.gateway else listeners.listeners
-        return self._once(("listeners", self._proxy), lambda: self._each(scoped(self._mesh, self._proxy)))
-
-    def _each(self, inputs: Iterable[Any]) -> tuple[EnvoyResource, ...]:
-        return tuple(self._cache.resource(listener, one) for one in inputs)
+        return self._once(("listeners", self._proxy), lambda: self._cache.resources(listener, scoped(self._mesh, self._proxy)))
 
     def route_configuration(self, name: str) -> EnvoyResource | None:
         """A route configuration that one of the listeners names; None when none does."""
@@ -83,10 +113,12 @@ class ProxySnapshot:
 
     def virtual_host(self, route_config: str, host: str) -> EnvoyResource:
         """The virtual host that answers `host`; one that says so when the host is unknown."""
-        return self._once(
-            ("host", self._caller, route_config, host),
-            lambda: self._cache.resource(virtual_host, sidecar.virtual_host(self._mesh, self._caller, route_config, host)),
+        return self._alike(
+            ("host", route_config, host), lambda: self._cache.resource(virtual_host, self._host(route_config, host))
         )
+
+    def _host(self, route_config: str, host: str) -> VirtualHostInput:
+        return sidecar.virtual_host(self._mesh, self._caller, route_config, host, self._view.names)
 
     def cluster(self, name: str) -> EnvoyResource | None:
         """A cluster by name. A destination that exists no more is a cluster without endpoints; None: not a name of ours."""
@@ -98,16 +130,14 @@ class ProxySnapshot:
             number = name.split("|")[1]
             of = listeners.application(self._proxy, int(number)) if number.isdecimal() else None
             return self._made(cluster_message.application, of)
-        return self._once(
-            ("cluster", self._caller, name),
-            lambda: self._made(cluster_message.cluster, sidecar.cluster(self._mesh, self._caller, name)),
+        return self._alike(
+            ("cluster", name), lambda: self._made(cluster_message.cluster, sidecar.cluster(self._mesh, self._caller, name))
         )
 
     def endpoints(self, name: str) -> EnvoyResource | None:
         """The endpoints of an outbound cluster; None for any other name."""
-        return self._once(
-            ("endpoints", self._caller, name),
-            lambda: self._made(cluster_load_assignment, sidecar.endpoints(self._mesh, self._caller, name)),
+        return self._alike(
+            ("endpoints", name), lambda: self._made(cluster_load_assignment, sidecar.endpoints(self._mesh, self._caller, name))
         )
 
     def eager_clusters(self) -> Iterable[str]:
@@ -116,6 +146,16 @@ class ProxySnapshot:
 
     def _made(self, make: Callable[[Any], EnvoyResource], of: Hashable | None) -> EnvoyResource | None:
         return None if of is None else self._cache.resource(make, of)
+
+    def _alike(self, key: tuple[str, ...], look: Callable[[], Answer]) -> Answer:
+        """`look()`, once for all callers of a namespace; for each kind of labels where labels matter."""
+        namespace, own = (self._caller.namespace, key), (self._caller, key)
+        found: Answer | None = self._seen.get(namespace) or self._seen.get(own)
+        if found is None:
+            found = look()
+            matters = found is not None and self._view.depends_on_labels(found.hosts)
+            self._seen[own if matters else namespace] = found
+        return found
 
     def _once(self, key: Hashable, look: Callable[[], Found]) -> Found:
         if key not in self._seen:

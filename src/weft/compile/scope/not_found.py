@@ -7,20 +7,16 @@ and the names that may have been meant.
 from collections.abc import Iterable
 
 from weft.compile.scope.lookup import Answer
-from weft.hostname import closest
-from weft.model.mesh import Mesh
-from weft.model.precedence import visible
+from weft.compile.scope.near import Names
 from weft.model.route import DirectResponse
 from weft.model.service import Service
 from weft.ref import Ref
 
-_LOOK_AT_MOST = 5_000  # names compared; beyond it a hint costs more than it is worth
 
-
-def unknown_host(mesh: Mesh, namespace: str, of: Answer) -> DirectResponse:
+def unknown_host(names: Names, namespace: str, of: Answer) -> DirectResponse:
     """404: no service of that name."""
     lines = [f"weft: no service {of.host} is known (asked from namespace {namespace})"]
-    if near := _close(mesh, namespace, of.host):
+    if near := names.close(of.host, namespace):
         lines.append(f"  close: {', '.join(near)}")
     else:
         lines.append("  hint: list what is known with `weft get services -A`")
@@ -48,21 +44,6 @@ def no_server(port: int, hosts: Iterable[str]) -> DirectResponse:
     names = sorted(set(hosts))
     served = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
     return _text(404, [f"weft: this gateway serves no such host on port {port}", f"  hosts it serves: {served or 'none yet'}"])
-
-
-def _close(mesh: Mesh, namespace: str, host: str) -> tuple[str, ...]:
-    """Services the caller sees whose names are close, those of its own namespace first. Compared by the part that people type."""
-    short = host.removesuffix(f".svc.{mesh.settings.domain}")
-    names: dict[str, str] = {}
-    for known in sorted(mesh.services):
-        if len(names) >= _LOOK_AT_MOST:
-            break
-        if any(visible(one.export_to, namespace) for one in mesh.services[known]):
-            names[known.removesuffix(f".svc.{mesh.settings.domain}")] = known
-    same = [name.split(".", 1)[0] for name in names if name.split(".", 1)[0] == short.split(".", 1)[0]]
-    if same:  # the right name in another namespace
-        return tuple(full for name, full in names.items() if name.split(".", 1)[0] == same[0])[:3]
-    return tuple(names[name] for name in closest(short, names))
 
 
 def _text(status: int, lines: list[str]) -> DirectResponse:

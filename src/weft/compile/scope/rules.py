@@ -12,6 +12,7 @@ from math import lcm
 
 from weft.compile.scope.destinations import Caller, Missing, Reached, Share, reached, shares
 from weft.compile.scope.inputs import MirrorTarget, RouteInput, Split, Target
+from weft.compile.scope.near import Names
 from weft.model.labels import selects
 from weft.model.mesh import Mesh
 from weft.model.route import (
@@ -37,13 +38,20 @@ _LARGEST_TOTAL = 2**32 - 1  # Envoy's limit of the sum of weights
 
 @dataclass(slots=True)
 class Sight:
-    """What one caller's rules are resolved in; it notes every host and policy met on the way."""
+    """What one caller's rules are resolved in; it notes every host and policy met on the way. `names` find what is close to a
+    name that is unknown."""
 
     mesh: Mesh
     caller: Caller
     port: int
+    names: Names | None = None
     hosts: set[str] = field(default_factory=set)
     origins: set[Ref] = field(default_factory=set)
+
+    @property
+    def near(self) -> Names:
+        """The names of the mesh's services."""
+        return self.names or Names(self.mesh.services, self.mesh.settings.domain)
 
     def reach(self, to: Destination) -> Reached | Missing:
         """The destination, noted."""
@@ -212,3 +220,15 @@ def l4_split(sight: Sight, route: L4Route) -> tuple[Target, ...]:
 def l4_concerns(sight: Sight, match: L4Match) -> bool:
     """Whether the match can hold for the caller."""
     return _concerns(sight, match)
+
+
+def labelled_hosts(mesh: Mesh) -> frozenset[str]:
+    """The hosts whose rules or policies ask for the caller's labels."""
+    ruled = (host for host, sets in mesh.routes.items() if any(_asks_labels(one) for one in sets))
+    steered = (host for host, policies in mesh.policies.items() if any(one.workload_selector for one in policies))
+    return frozenset((*ruled, *steered))
+
+
+def _asks_labels(of: RouteSet) -> bool:
+    http = any(match.source_labels for rule in of.http for match in rule.matches)
+    return http or any(match.source_labels for rule in (*of.tcp, *of.tls) for match in rule.matches)
