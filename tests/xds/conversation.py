@@ -27,12 +27,14 @@ class Conversation:
         self.now = 0.0
         self.said: list[str] = []
         self.muted: set[str] = set()
+        self.deaf = False  # the stream is broken and nobody knows yet: what is said on it is lost
         self._kept: list[DeltaDiscoveryRequest] = []
 
     def connect(self) -> list[str]:
         """A new stream to a control plane that knows nothing of an earlier one."""
         self.session = Session(PROXY, self.mesh, settings=self.settings)
         self._kept.clear()
+        self.deaf = False
         return self._exchange(self.envoy.opened())
 
     def call(self, *hosts: str) -> list[str]:
@@ -84,7 +86,7 @@ class Conversation:
         return self._deliver(self.session.update(self.mesh, Change(hosts=frozenset(hosts)), self.now))
 
     def _exchange(self, requests: Iterable[DeltaDiscoveryRequest]) -> list[str]:
-        start, queue = len(self.said), list(requests)
+        start, queue = len(self.said), [] if self.deaf else list(requests)
         while queue:
             request = queue.pop(0)
             if _short(request.type_url) in self.muted and request.response_nonce:
@@ -104,6 +106,8 @@ class Conversation:
 
     def _send(self, responses: list[Response], queue: list[DeltaDiscoveryRequest]) -> None:
         for response in responses:
+            if self.deaf:
+                continue
             self.said.append(_told(response))
             queue.extend(self.envoy.receive(response.serialized(), self.now))
 

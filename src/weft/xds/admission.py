@@ -5,6 +5,7 @@ So beyond a cap unknown hosts get no virtual host of their own: those with the s
 What a caller outside the mesh may have meant (a passthrough) goes on working; what nobody knows gets a 404.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
@@ -40,8 +41,9 @@ def is_unknown(resource: EnvoyResource) -> bool:
 @dataclass(slots=True)
 class _Group:
     template: EnvoyResource | None  # None: the 404
-    members: dict[str, tuple[str, ...]] = field(default_factory=dict)  # asked name -> its domains, the oldest first
-    fresh: dict[str, None] = field(default_factory=dict)
+    members: dict[str, tuple[str, ...]] = field(default_factory=dict)  # asked name -> its domains
+    fresh: dict[str, None] = field(default_factory=dict)  # names to be told as aliases: somebody may wait for them
+    forced: bool = False
 
 
 @dataclass(slots=True)
@@ -70,15 +72,19 @@ class Shared:
         return asked in self._group_of
 
     def join(self, asked: str, resource: EnvoyResource, *, waiting: bool) -> tuple[str, tuple[str, ...]]:
-        """The shared virtual host that answers `asked` from now on, and the names that are forgotten for it."""
+        """The shared virtual host that answers `asked` from now on, and the names that are forgotten for it. `waiting`: tell
+        it even if the proxy should have it from an earlier stream."""
         name = self._name(asked, resource)
+        group = self._groups[name]
         if self._group_of.get(asked) != name:
             self.leave(asked)
             self._group_of[asked] = name
-            self._groups[name].members[asked] = _domains(asked, resource)
+            group.members[asked] = _domains(asked, resource)
+            group.fresh[asked] = None
             self.dirty[name] = None
         if waiting:
-            self._groups[name].fresh[asked] = None
+            group.fresh[asked] = None
+            group.forced = True
             self.dirty[name] = None
         return name, self._forget()
 
@@ -118,19 +124,23 @@ class Shared:
             return ()
         names, self.dirty, self.urgent = tuple(self.dirty), {}, False
         self.next_at = now + self.caps.interval
-        return tuple((name, self._resource(name), bool(self._groups[name].fresh)) for name in names)
+        told = tuple((name, self._resource(name), self._groups[name].forced) for name in names)
+        for name in names:
+            self._groups[name].forced = False
+        return told
 
     def _resource(self, name: str) -> EnvoyResource:
         group = self._groups[name]
         limit = self.caps.unknown_domains if group.template is None else self.caps.domains
+        members = sorted(group.members)  # not the newest: after a reconnect it must come out the same
         domains: dict[str, None] = {}
-        for wanted in reversed(group.members.values()):
-            domains.update(dict.fromkeys(wanted))
+        for asked in members:
+            domains.update(dict.fromkeys(group.members[asked]))
             if len(domains) >= limit:
                 break
         if group.template is None or not domains:
-            return answering_virtual_host(name, tuple(sorted(domains)), 404, _WORDS)
-        return with_domains(group.template, tuple(sorted(domains)), name)
+            return for_aliases(answering_virtual_host(name, tuple(sorted(domains)), 404, _WORDS), members)
+        return for_aliases(with_domains(group.template, tuple(sorted(domains)), name), members)
 
     def aliases(self, name: str) -> tuple[str, ...]:
         """The names that wait for the answer, which takes off with the response made now."""
@@ -147,6 +157,7 @@ class Shared:
         """The response was refused: those who waited still do."""
         for name, names in self._flown.items():
             self._groups[name].fresh.update(names)
+            self._groups[name].forced = self._groups[name].forced or bool(names)
             self.dirty[name] = None
         self._flown.clear()
 
@@ -164,6 +175,15 @@ def with_domains(resource: EnvoyResource, domains: tuple[str, ...], name: str = 
     message.domains.extend(domains)
     made = envoy_resource(VIRTUAL_HOST, name or resource.name, message)
     return replace(resource, name=made.name, body=made.body, version=made.version)
+
+
+def for_aliases(resource: EnvoyResource, aliases: Sequence[str]) -> EnvoyResource:
+    """The virtual host in a version that says for which asked names it was told. After a reconnect an equal version then
+    means that nobody waits: a proxy says what it holds and what it asked, but not which questions are open."""
+    if len(aliases) < 2:
+        return resource
+    names = blake2b("\n".join(sorted(aliases)).encode(), digest_size=8).hexdigest()
+    return replace(resource, version=f"{resource.version}+{names}")
 
 
 def _domains(asked: str, resource: EnvoyResource) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 from weft.envoy.types import EnvoyResource
-from weft.xds.admission import Caps, Shared, domains_of, is_unknown, with_domains
+from weft.xds.admission import Caps, Shared, domains_of, for_aliases, is_unknown, with_domains
 from weft.xds.ledger import Ledger, Verdict
 from weft.xds.stand_in import is_plain_host, placeholder, placeholder_name
 
@@ -95,6 +95,7 @@ class VirtualHosts:
         if new_alias:
             self._move(asked, old, name)
         if name not in self.shared:
+            resource = for_aliases(resource, tuple(self._aliases[name]))
             self.ledger.want(name, resource, now, again=waiting or (new_alias and not adopting))
             self._own(name)
         for lost in forgotten:
