@@ -44,8 +44,8 @@ class Desired:
         if change.everything:
             keys = set(self.interest.all())
         else:
-            keys = self.interest.of(change.hosts)
-            keys |= {key for key in self.interest.of(change.endpoints) if key.type_url in (CLUSTER, ENDPOINTS)}
+            # Endpoints decide more than their assignment: a service that is partly in the mesh is split by their weights.
+            keys = self.interest.of(change.hosts | change.endpoints)
         for key in sorted(keys):
             self.look_up(key, now)
 

@@ -182,12 +182,14 @@ def _virtual_host(mesh: Mesh, proxy: Proxy, host: str, bound: list[_Bound]) -> V
     port = bound[0].to.server.port
     routes: list[RouteInput] = []
     origins: set[Ref] = set()
+    hosts = {ANY_HOST}
     for one in bound:
         origins.add(one.to.server.origin)
         if one.rules:
             sight = Sight(mesh, _caller(proxy, one.to), port)
             routes += http_routes(sight, one.rules)
             origins |= sight.origins
+            hosts |= sight.hosts
     first = next((one.rules.origin for one in bound if one.rules), bound[0].to.server.origin)
     return VirtualHostInput(
         f"{host}:{port}",
@@ -195,7 +197,7 @@ def _virtual_host(mesh: Mesh, proxy: Proxy, host: str, bound: list[_Bound]) -> V
         _ordered(routes, first),
         first,
         any(one.to.server.https_redirect for one in bound),
-        frozenset((ANY_HOST,)),
+        frozenset(hosts),
         tuple(sorted(origins)),
     )
 
