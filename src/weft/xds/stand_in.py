@@ -45,6 +45,11 @@ def shared_name(route_config: str, group: str) -> str:
     return f"{route_config}/{_OWN}shared{_OWN}{group}"
 
 
+def is_own(name: str) -> bool:
+    """Whether a virtual host is one of ours, that no caller asked for by name."""
+    return _OWN in name.rpartition("/")[2]
+
+
 def empty_cluster(name: str) -> EnvoyResource:
     """A cluster without endpoints: a connection to it fails at once, where a missing one hangs until the timeout."""
     return envoy_resource(CLUSTER, name, Cluster(name=name, type="STATIC", connect_timeout={"seconds": 1}))

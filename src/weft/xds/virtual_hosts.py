@@ -11,7 +11,7 @@ from functools import lru_cache
 from weft.envoy.types import EnvoyResource
 from weft.xds.admission import Caps, Shared, domains_of, for_aliases, is_unknown, with_domains
 from weft.xds.ledger import Ledger, Verdict
-from weft.xds.stand_in import is_plain_host, placeholder, placeholder_name
+from weft.xds.stand_in import is_own, is_plain_host, placeholder, placeholder_name
 
 Release = Callable[[EnvoyResource, float], bool]
 """Whether a virtual host that is due since then may be told now."""
@@ -58,7 +58,7 @@ class VirtualHosts:
         """The proxy holds these from an earlier stream; of which domains is known only once they are wanted as they are."""
         self.ledger.adopt(versions, now)
         self._adopted.update(versions)
-        self._unclaimed.update(versions)
+        self._unclaimed.update(name for name in versions if not is_own(name))
 
     def reclaim(self) -> None:
         """Everything the first request asked is assigned: what else the proxy holds goes when the rest is told."""
@@ -110,8 +110,10 @@ class VirtualHosts:
             return False
         if not is_unknown(resource) or asked in self._unknown:
             return True
-        room = self._caps.unknown - len(self._unknown) - len(self._unclaimed) + (resource.name in self._unclaimed)
-        return not self.shared.serves(asked) and room > 0
+        if self.shared.serves(asked):
+            return False
+        reserved = 0 if resource.name in self._unclaimed else len(self._unclaimed)
+        return len(self._unknown) + reserved < self._caps.unknown
 
     def drop(self, asked: str) -> tuple[str, ...]:
         """`asked` is not asked any more."""
