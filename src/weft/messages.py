@@ -45,6 +45,7 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
     "missing-variable": (W, "the variable {name} is not set: it is empty", "{hint}"),
     "invalid-variable": (E, "{problem}", "{hint}"),
     "reserved-variable": (W, "{name} is set by weft for each instance: this value is not used", ""),
+    "invalid-label": (W, "the label {name} is not one that selectors can see, and is left out: {problem}", ""),
     "missing-env-file": (E, "there is no file {path}", "`required: false` makes it optional"),
     "unknown-dependency": (E, "it depends on {name}, which is {why}", "{hint}"),
     "dependency-cycle": (E, "services wait for each other: {cycle}", ""),

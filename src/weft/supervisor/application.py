@@ -1,5 +1,6 @@
 """What a `weft.yaml` says, as values. Texts that may hold `$PORT` and its like are `Late`: filled in for each instance."""
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -7,6 +8,11 @@ from typing import NewType
 
 Late = NewType("Late", str)
 """A text after the first step of interpolation (see `interpolation`)."""
+
+
+def dns_name(name: str) -> str:
+    """A Compose service's name as a mesh may use it: lower case, digits and dashes."""
+    return re.sub(r"[^a-z0-9-]", "-", name.lower()).strip("-") or "service"
 
 
 class Condition(Enum):

@@ -223,9 +223,7 @@ class _Reading:
             services=services,
             trust_domain=str(said.get("trustDomain") or "cluster.local"),
             certificate_lifetime=seconds(str(lifetime)) if lifetime else 0.0,
-            resources=tuple(
-                self.file.parent / str(path) for path in ([resources] if isinstance(resources, str) else resources)
-            ),
+            resources=tuple(self.file.parent / str(path) for path in ([resources] if isinstance(resources, str) else resources)),
         )
 
 

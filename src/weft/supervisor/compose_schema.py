@@ -17,6 +17,7 @@ _COUNT: Schema = {"type": "integer", "minimum": 0}
 _DURATION: Schema = {"type": "string", "pattern": duration.PATTERN}
 _NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _NAME: Schema = {"type": "string", "pattern": _NAME_PATTERN}
+_LABEL_VALUE: Schema = {"type": "string", "pattern": "^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"}
 _PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
 _PAIRS: Schema = {"anyOf": [{"type": "object", "additionalProperties": {"type": ["string", "null"]}}, _TEXTS]}
 
@@ -73,7 +74,7 @@ _SERVICE_WEFT = _object(
     {
         "service": _about(_NAME, "the service this is a version of; default: the Compose service's name"),
         "namespace": _about(_NAME, "default: default"),
-        "version": _about(_TEXT, "the label `version`, for subsets"),
+        "version": _about(_LABEL_VALUE, "the label `version`, for subsets"),
         "serviceAccount": _about(_NAME, "the account in its SPIFFE ID; default: the service's name"),
         "ports": _about({"type": "array", "items": _PORT_ENTRY}, "what it serves"),
         "locality": _about(_TEXT, "region/zone/sub-zone"),
@@ -122,9 +123,7 @@ _UNSUPPORTED_SERVICE = _without(
     shm_size stdin_open storage_opt sysctls tmpfs tty ulimits use_api_socket user userns_mode uts volumes volumes_from"""
 )
 
-_UNSUPPORTED_DEPLOY = _without(
-    "endpoint_mode labels mode placement resources restart_policy rollback_config update_config"
-)
+_UNSUPPORTED_DEPLOY = _without("endpoint_mode labels mode placement resources restart_policy rollback_config update_config")
 
 SERVICE = _object(
     {

@@ -1,5 +1,6 @@
 """Reads one service of a `weft.yaml` whose shape has been checked. Findings come with their line, 0 for the service's own."""
 
+import re
 import shlex
 import signal
 from collections.abc import Callable, Mapping
@@ -9,13 +10,15 @@ from typing import Any
 from weft.finding import Finding
 from weft.messages import finding
 from weft.ref import Ref
-from weft.supervisor.application import Condition, Dependency, Health, Late, Port, Restart, Service, Upstream
+from weft.supervisor.application import Condition, Dependency, Health, Late, Port, Restart, Service, Upstream, dns_name
 from weft.supervisor.compose_variables import is_late, upstream_variable
 from weft.supervisor.duration import seconds
 from weft.supervisor.interpolation import BadVariable, dotenv
 from weft.supervisor.yaml_tree import Mapping as Tree
 from weft.supervisor.yaml_tree import Node, Scalar, Sequence, plain
 
+_LABEL = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?\Z")
 Found = list[tuple[Finding, int]]
 Read = Callable[[Path], str | None]
 
@@ -67,7 +70,7 @@ class _Reading:
     def service(self) -> tuple[Service, Found]:
         node, weft = self._node, _weft(self._node)
         tree = node.get("x-weft")
-        called = _text(_field(tree, "service"), self._name)
+        called = _text(_field(tree, "service"), dns_name(self._name))
         restart, _, limit = _text(node.get("restart")).partition(":")
         read = Service(
             name=self._name,
@@ -173,9 +176,16 @@ class _Reading:
 
     def _labels(self) -> tuple[tuple[str, str], ...]:
         """What selectors see: Compose's labels, x-weft's over them. `app` and `version` are added for each instance."""
-        pairs = self._pairs(self._node.get("labels"))
-        pairs |= self._pairs(_field(self._node.get("x-weft"), "labels"))
-        return tuple(sorted((name, value or "") for name, value in pairs.items()))
+        labels = {**self._pairs(self._node.get("labels")), **self._pairs(_field(self._node.get("x-weft"), "labels"))}
+        return tuple(sorted((name, value or "") for name, value in labels.items() if self._is_label(name, value or "")))
+
+    def _is_label(self, name: str, value: str) -> bool:
+        problem = "" if _LABEL.match(name) else f"its name {name!r} has another form"
+        problem = problem or ("" if _LABEL_VALUE.match(value) else f"its value {value!r} has another form")
+        if problem:
+            words = {"name": name, "problem": f"{problem} than Kubernetes' labels"}
+            self._found.append((finding("invalid-label", self._ref.at("labels"), **words), 0))
+        return not problem
 
     def _ports(self, node: Node | None) -> tuple[Port, ...]:
         ports: list[Port] = []

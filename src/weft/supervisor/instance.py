@@ -1,9 +1,9 @@
 """One instance while it lives: waits for its sidecar and for what it depends on, runs its application, and drains before it ends.
 
-    WAITING -> STARTING -> READY <-> UNHEALTHY      (the agent says which)
-       any  -> RESTARTING -> STARTING               (it ended, and its policy says again)
-       any  -> COMPLETED | FAILED                   (it ended, and its policy says no more)
-       any  -> DRAINING -> gone                     (`stop`)
+WAITING -> STARTING -> READY <-> UNHEALTHY      (the agent says which)
+   any  -> RESTARTING -> STARTING               (it ended, and its policy says again)
+   any  -> COMPLETED | FAILED                   (it ended, and its policy says no more)
+   any  -> DRAINING -> gone                     (`stop`)
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import Any
 
 from weft.supervisor.changes import Changes
 from weft.supervisor.home import Home
-from weft.supervisor.logs import last_lines
+from weft.supervisor.logs import last_lines, size
 from weft.supervisor.plan import HOST, Plan
 from weft.supervisor.processes import Ended, Processes
 from weft.supervisor.progress import Progress
@@ -66,6 +66,7 @@ class Instance:
         self._healthy = False
         self._was_ready = False
         self._failures = 0
+        self._log_start = 0
         self._sidecar = asyncio.Event()
         self._drained = asyncio.Event()
         self._stop = asyncio.Event()
@@ -155,6 +156,7 @@ class Instance:
         plan, around = self.plan, self._around
         self.failure = ""
         log = around.home.log(plan.process)
+        self._log_start = size(log)
         try:
             around.processes.spawn(plan.process, plan.argv, env=plan.environment, cwd=plan.folder, log=log)
         except OSError as error:
@@ -173,7 +175,7 @@ class Instance:
         repeat = again(service.restart, service.restart_limit, code, self._failures) and ended.pid != 0
         text = self._cause(ended) + (f", is started again in {delay(self._failures):g} s" if repeat else "")
         if code:
-            detail = last_lines(self._around.home.log(self.plan.process), _LAST_LINES)
+            detail = last_lines(self._around.home.log(self.plan.process), _LAST_LINES, since=self._log_start)
             self._around.progress.error(self.plan.name, text, detail)
             if not repeat or (self._failures >= GIVEN_UP and not self._was_ready):
                 self.failure = self._cause(ended)

@@ -8,14 +8,14 @@ LARGEST = 64 * 1024 * 1024
 """A log over this size becomes `NAME.log.1` and begins anew."""
 
 
-def last_lines(path: Path, count: int) -> list[str]:
-    """The last `count` lines of a file; of none, none."""
+def last_lines(path: Path, count: int, *, since: int = 0) -> list[str]:
+    """The last `count` lines of a file, none that begins before the byte `since`; of no file, none."""
     try:
         with path.open("rb") as file:
             end = file.seek(0, os.SEEK_END)
             block = b""
-            while end > 0 and block.count(b"\n") <= count:
-                start = max(0, end - 64 * 1024)
+            while end > since and block.count(b"\n") <= count:
+                start = max(since, end - 64 * 1024)
                 file.seek(start)
                 block = file.read(end - start) + block
                 end = start

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from weft.supervisor.application import Health, Port, Service, Upstream
+from weft.supervisor.application import Health, Port, Service, Upstream, dns_name
 from weft.supervisor.interpolation import settled
 
 HOST = "127.0.0.1"
@@ -121,11 +121,6 @@ class Plan:
             "retries": health.retries,
             "start_period": health.start_period,
         }
-
-
-def dns_name(name: str) -> str:
-    """A Compose service's name as a mesh may use it: lower case, digits and dashes."""
-    return re.sub(r"[^a-z0-9-]", "-", name.lower()).strip("-") or "service"
 
 
 def labels(service: Service) -> dict[str, str]:

@@ -94,7 +94,7 @@ def _scalar(node: Any) -> Scalar:
     line = node.start_mark.line + 1
     if not isinstance(node, yaml.ScalarNode):
         raise NotYaml("a key must be a word", line)
-    return Scalar(node.value, kind(node.value) if node.style is None else "string", line)
+    return Scalar(node.value, kind(node.value) if node.style in (None, "") else "string", line)
 
 
 def kind(text: str) -> str:
