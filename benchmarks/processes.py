@@ -16,6 +16,14 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def rss_mib(pid: int) -> float:
+    """Resident set size in MiB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise LookupError(f"no VmRSS for {pid}")
+
+
 def pss_mib(pid: int) -> float:
     """Proportional set size in MiB: memory shared by n processes counts 1/n in each."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
