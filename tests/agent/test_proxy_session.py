@@ -5,12 +5,18 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, Delt
 
 from weft.agent import offline
 from weft.agent.held import UNKNOWN_VERSION, Held, HeldResource
-from weft.agent.proxy_session import GRACE, ProxySession
+from weft.agent.proxy_session import GRACE, PATIENCE, ProxySession
 from weft.envoy.types import CLUSTER, ENDPOINTS, LISTENER, VIRTUAL_HOST, TypeUrl
 
 
 def asks(
-    type_url: TypeUrl, *names: str, ack: str = "", nack: str = "", has: dict[str, str] = {}, node: str = "", drops: str = ""
+    type_url: TypeUrl,
+    *names: str,
+    ack: str = "",
+    nack: str = "",
+    has: dict[str, str] | None = None,
+    node: str = "",
+    drops: str = "",
 ) -> bytes:
     """A request of the Envoy."""
     request = DeltaDiscoveryRequest(
@@ -226,6 +232,23 @@ def test_what_is_remembered_is_what_is_held_and_what_was_not_asked_yet() -> None
     assert session.changed
     assert {kind: set(held) for kind, held in session.record().items()} == {LISTENER: {"l"}, CLUSTER: {"a"}}
     assert not session.changed
+
+
+def test_a_control_plane_that_is_silent_is_doubted_and_may_still_answer() -> None:
+    """A caller that waited long enough gets a stopgap when the control plane does not answer a heartbeat either."""
+    session = ProxySession({}, 0.0)
+    session.opened()
+    session.request(asks(VIRTUAL_HOST, "r", "r/a"), 1.0)
+    assert session.deadline() == 1.0 + PATIENCE and not session.doubts(1.0)
+    assert session.doubts(1.0 + PATIENCE)
+    session.trust(1.5)
+    assert not session.doubts(1.6) and session.deadline() == 1.5 + PATIENCE
+    session.distrust(2.0)
+    [stopgap] = envoy(session)
+    assert [each.name for each in stopgap.resources] == ["r/a"]
+    assert session.deadline() is None
+    session.response(says(VIRTUAL_HOST, "1", host("a.default.svc", "1", "a")))
+    assert list(envoy(session)[0].removed_resources) == ["r/a"]
 
 
 def _held(made: Resource) -> HeldResource:

@@ -49,7 +49,7 @@ def alternatives(port: int) -> Iterator[int]:
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """What was taken for one port. `owner` says who has the port that was asked for."""
+    """What was taken for one port. `owner` says who has the one that was asked for; empty: nobody, or it is not permitted."""
 
     port: int
     owner: str = ""
@@ -118,7 +118,7 @@ class GatewayPorts:
         by = self._machine.owner(port) if busy else None
         for candidate in alternatives(port):
             if candidate not in taken and self._machine.bindable(host, candidate) is Bindable.YES:
-                return Choice(candidate, str(by) if by else ("another process" if busy else "not permitted"))
+                return Choice(candidate, str(by) if by else "another process" if busy else "")
         return Choice(port)
 
     def _free(self, host: str, port: int) -> bool:

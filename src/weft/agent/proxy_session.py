@@ -7,7 +7,7 @@ response. While there is no upstream stream, answers come from what was held, or
 Times are seconds of one monotonic clock.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from envoy.config.route.v3 import route_components_pb2
@@ -15,13 +15,17 @@ from envoy.service.discovery.v3 import discovery_pb2
 
 from weft.agent import offline
 from weft.agent.held import Held, HeldResource, claimed, versions
-from weft.envoy.types import LISTENER, VIRTUAL_HOST, TypeUrl
+from weft.envoy.types import CLUSTER, LISTENER, VIRTUAL_HOST, TypeUrl
 from weft.xds.delta import text_field
 
 GRACE = 0.3
 """How long a question waits for an upstream stream before it is answered in the control plane's place."""
 
+PATIENCE = 0.5
+"""How long a caller's question may stay unanswered on an upstream stream before the control plane is doubted."""
+
 _WILDCARD = "*"
+_ON_DEMAND = (VIRTUAL_HOST, CLUSTER)  # what is asked for because a caller waits
 _NONCE, _REMOVED, _REQUEST_NONCE = 5, 6, 6  # field numbers in DeltaDiscoveryResponse and DeltaDiscoveryRequest
 
 
@@ -77,6 +81,7 @@ class ProxySession:
         self._epoch = 0
         self._counter = 0
         self._offline_since: float | None = now
+        self._trusted_until = 0.0
 
     @property
     def connected(self) -> bool:
@@ -257,9 +262,10 @@ class ProxySession:
     # Alone
 
     def deadline(self) -> float | None:
-        """When `time` is to be called next, if nothing else happens; None: not before something does."""
+        """When `time` or `doubts` is to be asked next, if nothing else happens; None: not before something does."""
         if self._offline_since is None:
-            return None
+            waiting = [asked for _, _, asked in self._callers()]
+            return max(min(waiting) + PATIENCE, self._trusted_until) if waiting else None
         asked = [at for subscription in self._types.values() for at in subscription.waiting.values()]
         return max(self._offline_since, min(asked)) + GRACE if asked else None
 
@@ -272,6 +278,32 @@ class ProxySession:
             for name in due:
                 del subscription.waiting[name]
             self._stand_in(type_url, subscription, due)
+
+    def _callers(self) -> Iterator[tuple[TypeUrl, str, float]]:
+        """What callers wait for: type, name, when it was asked."""
+        for type_url in _ON_DEMAND:
+            subscription = self._types.get(type_url)
+            for name, asked in subscription.waiting.items() if subscription else ():
+                if name != _WILDCARD and (type_url != VIRTUAL_HOST or "/" in name):
+                    yield type_url, name, asked
+
+    def doubts(self, now: float) -> bool:
+        """Whether a caller waits for so long that it should be found out whether the control plane still answers."""
+        return self.connected and now >= self._trusted_until and any(now >= at + PATIENCE for _, _, at in self._callers())
+
+    def trust(self, now: float) -> None:
+        """It does: callers go on waiting."""
+        self._trusted_until = now + PATIENCE
+
+    def distrust(self, now: float) -> None:
+        """It does not: callers that waited long enough are answered. The stream stays, and may still bring the answer."""
+        due = [(type_url, name) for type_url, name, asked in self._callers() if now >= asked + PATIENCE]
+        for type_url in _ON_DEMAND:
+            names = [name for kind, name in due if kind == type_url]
+            for name in names:
+                del self._types[type_url].waiting[name]
+            if names:
+                self._stand_in(type_url, self._types[type_url], names)
 
     def _has(self, type_url: TypeUrl, name: str) -> bool:
         return name == _WILDCARD or name in self._remembered.get(type_url, {})

@@ -92,6 +92,20 @@ class RegistryClient:
         async with self._progress:
             await self._progress.wait_for(lambda: self.is_registered(key))
 
+    async def answers(self, within: float) -> bool:
+        """Whether the control plane answers a heartbeat sent now, in so many seconds."""
+        stream = self._stream
+        if stream is None:
+            return False
+        following = stream.sequence + 1
+        self._wake.set()
+        try:
+            async with asyncio.timeout(within), self._progress:
+                await self._progress.wait_for(lambda: stream.effective >= following)
+        except TimeoutError:
+            return False
+        return True
+
     async def run(self) -> None:
         """Keeps the stream open until cancelled."""
         attempt, reason = 0, ""

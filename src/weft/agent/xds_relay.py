@@ -31,6 +31,7 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
 )
 _BACK_OFF = (0.02, 0.05, 0.1, 0.25)
 _WRITE_BEHIND = 0.2
+_ANSWER = 0.3  # seconds in which a control plane that is in doubt must answer a heartbeat
 
 Rebind = Callable[[str], Callable[[bytes], bytes] | None]
 
@@ -150,7 +151,7 @@ class ProxyStream:
         rotated()
         tasks = (
             asyncio.create_task(self._read(first)),
-            asyncio.create_task(self._write()),
+            asyncio.create_task(self._write(registry)),
             asyncio.create_task(self._upstream(client, registry)),
         )
         try:
@@ -181,11 +182,12 @@ class ProxyStream:
             self.rejection = f"{kind}: {rejection.message}"
             LOG.warning("envoy rejected proxy=%s type=%s reason=%r", self.key, kind, rejection.message)
 
-    async def _write(self) -> None:
+    async def _write(self, registry: RegistryClient) -> None:
         while True:
             self._for_envoy.clear()
-            now = time.monotonic()
-            self.session.time(now)
+            self.session.time(time.monotonic())
+            if self.session.doubts(time.monotonic()):
+                await self._find_out(registry)
             for queue in (self.secrets.to_envoy, self.session.to_envoy):
                 while queue:
                     await self._context.write(queue.pop(0))
@@ -195,6 +197,12 @@ class ProxyStream:
                     await self._for_envoy.wait()
             except TimeoutError:
                 pass
+
+    async def _find_out(self, registry: RegistryClient) -> None:
+        if await registry.answers(within=_ANSWER):
+            self.session.trust(time.monotonic())
+        else:
+            self.session.distrust(time.monotonic())
 
     async def _upstream(self, client: NodeClient, registry: RegistryClient) -> None:
         attempt, reason, said = 0, "", ""
