@@ -34,6 +34,7 @@ class AdsClient:
         """Lives until the stream ends or is cancelled. grpc.aio.AioRpcError says why it ended."""
         stream = self._call(None, metadata=(("weft-proxy", self.session.node),))
         self._outbox = asyncio.Queue()
+        await stream.initial_metadata()  # comes when the stream is accepted, or with its refusal
         self.send(self.session.opened())
         writer = asyncio.create_task(self._write(stream))
         try:
@@ -45,7 +46,7 @@ class AdsClient:
             stream.cancel()
 
     async def _write(self, stream: "grpc.aio.StreamStreamCall[DeltaDiscoveryRequest, bytes]") -> None:
-        while True:
+        while not stream.done():
             await stream.write(await self._outbox.get())
 
     async def until(self, condition: Callable[[EnvoySession], bool]) -> None:

@@ -183,6 +183,7 @@ class AdsServer:
         if not self._authorize(proxy, peer):
             _log.warning("event=ads-denied proxy=%r peer=%r address=%s", proxy, peer, context.peer())
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, f"{peer or 'this peer'} may not speak for proxy {proxy!r}")
+        await context.send_initial_metadata(())  # the peer may wait for it to know that it was let in
         stream = _Stream(Session(proxy, snapshot, settings=self._settings), peer, self._clock())
         stream.revision = self._revision
         self._connect(proxy, stream)
@@ -279,6 +280,6 @@ def _metadata(context: "grpc.aio.ServicerContext[DeltaDiscoveryRequest, bytes]",
 
 
 def peer_identity(context: "grpc.aio.ServicerContext[DeltaDiscoveryRequest, bytes]") -> str:
-    """The SPIFFE ID in the peer's certificate; empty without one."""
-    names = (context.auth_context() or {}).get("x509_subject_alternative_name", ())
-    return next((name.decode() for name in names if name.startswith(b"spiffe://")), "")
+    """The SPIFFE ID in the peer's certificate; empty without one, or with several."""
+    uris = tuple((context.auth_context() or {}).get("peer_uri", ()))
+    return uris[0].decode("utf-8", "replace") if len(uris) == 1 else ""
