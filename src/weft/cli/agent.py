@@ -17,9 +17,11 @@ def agent(
     config: Annotated[Path, typer.Option(help="A JSON file, as `weft up` writes it.", exists=True, dir_okay=False)],
 ) -> None:
     """Run the agent of a node: it runs the Envoys of the node's workloads and holds their keys."""
+    from weft.cli.serving import prepare, until_stopped
+
+    prepare()
     from weft.agent.config import read
     from weft.agent.main import run
-    from weft.cli.serving import until_stopped
 
     read_config = read(config)
     log_to_stderr("json" if read_config.log_format == "json" else settings(ctx).log_format.value)

@@ -26,7 +26,10 @@ def serve(
     """Run the control plane: the API, the certificate authority, the registry, and xDS for agents. Port 0: any free one."""
     import asyncio
 
+    from weft.cli.serving import prepare
     from weft.cli.times import seconds
+
+    prepare()
     from weft.controlplane.config import ServeConfig, address
     from weft.controlplane.main import run
 

@@ -44,6 +44,7 @@ Adds = Callable[[Any], None]
 """Adds a service to a gRPC server."""
 
 log = logging.getLogger("weft.controlplane")
+_BUNDLE_PERIOD = 10.0  # seconds between two looks at the roots
 _REGISTRATION = 5.0  # seconds that a proxy's stream waits for its registration
 
 
@@ -96,6 +97,7 @@ class ControlPlane:
             StatusWriter(self._store, self._reconciler, timestamp).run(),
             self._registry.run(),
             self._recheck(),
+            self._keep_bundle(authority),
             self._ads.run(),
         )
         addresses.write(home, found)
@@ -123,7 +125,7 @@ class ControlPlane:
     def _for_nodes(self, authority: CurrentAuthority, listener: Listener) -> tuple[Adds, ...]:
         peers = Peers(self._config.trust_domain, self._grants, self._refusals, listener.handshakes)
         certificates = CertificatesServicer(self._office(authority), peers)
-        registry = RegistryServicer(self._registry, peers, self._observation, authority().bundle)
+        registry = self._registrations = RegistryServicer(self._registry, peers, self._observation, authority().bundle)
         return (
             lambda server: node_pb2_grpc.add_CertificatesServicer_to_server(certificates, server),
             lambda server: node_pb2_grpc.add_RegistryServicer_to_server(registry, server),
@@ -181,6 +183,15 @@ class ControlPlane:
             await self._granted.wait()
             self._granted.clear()
             await self._registry.recheck()
+
+    async def _keep_bundle(self, authority: CurrentAuthority) -> None:
+        """Tells agents when the roots to trust have changed."""
+        told = authority().bundle
+        while True:
+            await asyncio.sleep(_BUNDLE_PERIOD)
+            if (bundle := authority().bundle) != told:
+                await self._registrations.publish_bundle(bundle)
+                told = bundle
 
     def _proxies_changed(self, names: frozenset[str]) -> None:
         for name in names - self._known:
