@@ -7,6 +7,7 @@ its admin interface, a Unix socket named after the proxy so that the next agent 
 import asyncio
 import json
 import logging
+import shutil
 from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from weft.agent import http1
+from weft.agent import http1, stats
 from weft.agent.config import AgentConfig
 from weft.agent.identity import write_private
 from weft.agent.instance import Address, Instance
@@ -59,7 +60,7 @@ class EnvoyProcess:
 
     def _bootstrap(self) -> dict[str, Any]:
         region, zone, sub_zone = (self._instance.locality.split("/") + ["", "", ""])[:3]
-        return bootstrap(
+        made = bootstrap(
             node_id=self._instance.key,
             cluster=self._instance.service or self._instance.name,
             admin_socket=str(self.admin),
@@ -67,10 +68,16 @@ class EnvoyProcess:
             metadata={"namespace": self._instance.namespace, "labels": self._instance.labels, "node": self._config.node},
             locality=(region, zone, sub_zone),
         )
+        return made | {"stats_config": {**made["stats_config"], **stats.tagging()}}
 
     async def stop(self, grace: float = 2.0) -> None:
         """Ends it."""
         await self._supervisor.kill(self.name, grace)
+
+    async def forget(self) -> None:
+        """Removes what was written for it."""
+        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        await asyncio.to_thread(self.admin.unlink, missing_ok=True)
 
     async def live(self) -> None:
         """Waits until it is live and listens wherever its instance needs it to."""

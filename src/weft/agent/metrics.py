@@ -41,5 +41,5 @@ def merged(pages: Mapping[str, str]) -> str:
 def own(numbers: Iterable[tuple[str, str, str, float]]) -> str:
     """The agent's own numbers: (name, type, help, value)."""
     return "".join(
-        f"# HELP {name} {help_}\n# TYPE {name} {type_}\n{name} {value:g}\n" for name, type_, help_, value in numbers
+        f"# HELP {name} {help_}\n# TYPE {name} {type_}\n{name} {value:.15g}\n" for name, type_, help_, value in numbers
     )

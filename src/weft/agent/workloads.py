@@ -134,6 +134,7 @@ class Workload:
         key = self.instance.key
         self._node.registry.remove(key)
         await self.envoy.stop()
+        await self.envoy.forget()
         self._node.relay.forget(key)
         self._node.certificates.release(key)
 
