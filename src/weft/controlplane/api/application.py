@@ -220,8 +220,8 @@ class Api:
         said = _delete_options(await request.body())
         preconditions = said.get("preconditions") or {}
         done = await requests.delete(self._resources, asked, preconditions, _options(request, said))
-        if done.code == 202:
-            return answer(lifecycle.served(done.body, asked.api_version), 200, warnings=done.warnings)
+        if done.code == 202 or asked.kind.resource == "services":  # for a Service Kubernetes answers with what went
+            return answer(lifecycle.served(done.body, asked.api_version), warnings=done.warnings)
         return answer(success(asked.kind, asked.name, done.body["metadata"].get("uid", "")), warnings=done.warnings)
 
     async def _list(self, request: Request, asked: Target) -> Response:

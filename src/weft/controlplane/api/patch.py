@@ -23,9 +23,8 @@ def media_types(kind: Kind) -> tuple[str, ...]:
     return (JSON_PATCH, MERGE_PATCH) if kind.group else (JSON_PATCH, MERGE_PATCH, STRATEGIC)
 
 
-def patched(kind: Kind, media_type: str, body: Mapping[str, Any], patch: Any) -> dict[str, Any]:
-    """`body` after `patch`. Raises Refused: 400 for a broken patch, 415 for a media type that is not read, 422 for a patch
-    that does not fit the object."""
+def check_media_type(kind: Kind, media_type: str) -> None:
+    """Raises Refused (415) for a patch that is not read."""
     if media_type in APPLY:
         raise unsupported_media_type(
             "server-side apply is not served yet: use kubectl apply without --server-side, or weft apply"
@@ -35,6 +34,12 @@ def patched(kind: Kind, media_type: str, body: Mapping[str, Any], patch: Any) ->
         raise unsupported_media_type(
             f"{media_type or 'a patch without a content type'} is not read for {kind.resource}: use {allowed}"
         )
+
+
+def patched(kind: Kind, media_type: str, body: Mapping[str, Any], patch: Any) -> dict[str, Any]:
+    """`body` after `patch`. Raises Refused: 400 for a broken patch, 415 for a media type that is not read, 422 for a patch
+    that does not fit the object."""
+    check_media_type(kind, media_type)
     if media_type == JSON_PATCH:
         return _object(json_patched(dict(body), patch))
     if not isinstance(patch, Mapping):

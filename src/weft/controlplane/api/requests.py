@@ -10,7 +10,7 @@ import msgspec
 
 from weft.controlplane.api import lifecycle
 from weft.controlplane.api.change import Change, Options, Resources, made, require_namespace, written
-from weft.controlplane.api.patch import patched
+from weft.controlplane.api.patch import check_media_type, patched
 from weft.controlplane.api.selector import Matches
 from weft.controlplane.api.status import (
     CHANGED,
@@ -84,6 +84,7 @@ async def replace(resources: Resources, target: Target, raw: Any, options: Optio
 
 async def patch(resources: Resources, target: Target, media_type: str, change: Any, options: Options) -> Answer:
     """The object after a patch. Raises Refused as `replace` does, and what `patched` raises."""
+    check_media_type(target.kind, media_type)
     async with resources.writing:
         stored = await _stored(resources, target)
         body = lifecycle.addressed(target, patched(target.kind, media_type, stored.body, change))

@@ -21,6 +21,9 @@ from uvicorn.server import ServerState
 
 log = logging.getLogger("weft.api")
 
+PIECE = 4096
+"""Bytes of a head that are parsed at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tls:
@@ -184,7 +187,11 @@ class Protocol(H11Protocol):
         """Takes what came and sets the deadline for what is missing."""
         if self.conn.their_state is h11.IDLE:
             self._await("head", self._limits.head)
-        super().data_received(data)
+        while data and self.conn.their_state is h11.IDLE:  # in pieces: h11 measures a head only while it is incomplete
+            super().data_received(data[:PIECE])
+            data = data[PIECE:]
+        if data and not self.transport.is_closing():
+            super().data_received(data)
         if self.conn.their_state is h11.SEND_BODY:
             self._await("body", self._limits.body)
         elif self.conn.their_state is not h11.IDLE:
