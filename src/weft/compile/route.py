@@ -71,6 +71,14 @@ def clusters_of(of: RouteInput) -> set[str]:
     return targets | {mirror.cluster for mirror in of.mirrors}
 
 
+def hold_of(of: RouteInput) -> float:
+    """Seconds for which a request on this route may yet need its clusters: a delay, then tries until the timeout."""
+    delay = of.fault.delay or 0.0 if of.fault else 0.0
+    retries = of.retries or _SAFE_RETRIES
+    tries = (retries.attempts + 1) * (retries.per_try_timeout or 0.0)
+    return delay + (of.timeout or tries)
+
+
 def _per_filter(of: RouteInput) -> dict[str, AnyMessage]:
     config = {}
     if of.fault:

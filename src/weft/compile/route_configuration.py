@@ -6,7 +6,7 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from weft.compile.scope.inputs import RouteConfigurationInput
 from weft.compile.tls import ads
-from weft.compile.virtual_host import clusters_used, virtual_host_message
+from weft.compile.virtual_host import clusters_used, held, virtual_host_message
 from weft.envoy.types import ROUTE_CONFIGURATION, EnvoyResource, envoy_resource
 
 _LARGEST_DIRECT_RESPONSE = 1 << 20  # Envoy's own default of 4 KiB would reject the whole configuration
@@ -29,4 +29,5 @@ def route_configuration(of: RouteConfigurationInput) -> EnvoyResource:
         clusters=tuple(sorted({name for one in hosts for name in clusters_used(one)})),
         hosts=frozenset().union(*(one.hosts for one in hosts)),
         origins=tuple(sorted({ref for one in hosts for ref in one.origins})),
+        hold=max((held(one) for one in hosts), default=0.0),
     )

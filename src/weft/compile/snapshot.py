@@ -82,7 +82,9 @@ class Cache:
             self._view = View(mesh, self._view)
         return self._view
 
-    def __len__(self) -> int:
+    @property
+    def held(self) -> int:
+        """How many resources it holds."""
         return len(self._made)
 
 

@@ -5,7 +5,7 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_compone
 from envoy.config.route.v3.route_components_pb2 import VirtualHost
 
 from weft.compile import metadata
-from weft.compile.route import clusters_of, route
+from weft.compile.route import clusters_of, hold_of, route
 from weft.compile.scope.inputs import VirtualHostInput
 from weft.envoy.names import INNER_LISTENER
 from weft.envoy.types import VIRTUAL_HOST, EnvoyResource, envoy_resource
@@ -14,7 +14,13 @@ from weft.envoy.types import VIRTUAL_HOST, EnvoyResource, envoy_resource
 def virtual_host(of: VirtualHostInput) -> EnvoyResource:
     """The virtual host as a resource of its own, sent on demand."""
     return envoy_resource(
-        VIRTUAL_HOST, of.name, virtual_host_message(of), clusters=clusters_used(of), hosts=of.hosts, origins=of.origins
+        VIRTUAL_HOST,
+        of.name,
+        virtual_host_message(of),
+        clusters=clusters_used(of),
+        hosts=of.hosts,
+        origins=of.origins,
+        hold=held(of),
     )
 
 
@@ -28,6 +34,11 @@ def virtual_host_message(of: VirtualHostInput) -> VirtualHost:
         include_request_attempt_count=True,
         metadata=metadata.origin(of.origin),
     )
+
+
+def held(of: VirtualHostInput) -> float:
+    """Seconds for which a request may be held by one of its routes after that was replaced."""
+    return max((hold_of(one) for one in of.routes), default=0.0)
 
 
 def clusters_used(of: VirtualHostInput) -> tuple[str, ...]:
