@@ -5,7 +5,7 @@ One listener on demand, one virtual host per service, one EDS cluster per subset
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
@@ -90,12 +90,11 @@ class TinySnapshot:
 
     def virtual_host(self, route_config: str, host: str) -> EnvoyResource:
         """A service's routes, or a 404 that names what is unknown."""
-        for service in self.services:
-            if host in service.spellings:
-                return _virtual_host(
-                    route_config, service.name, service.spellings, tuple(sorted(service.weights.items())), service
-                )
-        return _unknown(route_config, host)
+        service = self._by_spelling.get(host)
+        if service is None:
+            return _unknown(route_config, host)
+        key = (route_config, service.name)
+        return self._virtual_hosts.get(key) or self._virtual_hosts.setdefault(key, _virtual_host(route_config, service))
 
     def cluster(self, name: str) -> EnvoyResource | None:
         """A subset's cluster."""
@@ -111,12 +110,20 @@ class TinySnapshot:
         """Clusters held from the start."""
         return self.eager
 
+    @cached_property
+    def _virtual_hosts(self) -> dict[tuple[str, str], EnvoyResource]:
+        return {}
+
+    @cached_property
+    def _by_spelling(self) -> dict[str, TinyService]:
+        return {spelling: service for service in self.services for spelling in service.spellings}
+
     def _subset(self, name: str) -> tuple[TinyService, str] | None:
         parsed = parse_outbound(name)
-        for service in self.services:
-            if parsed is not None and parsed[2] == service.host and parsed[1] in service.endpoints:
-                return service, parsed[1]
-        return None
+        service = None if parsed is None else self._by_spelling.get(parsed[2])
+        if parsed is None or service is None or parsed[1] not in service.endpoints:
+            return None
+        return service, parsed[1]
 
 
 def _made(
@@ -155,13 +162,12 @@ def _route_configuration() -> EnvoyResource:
     return envoy_resource(ROUTE_CONFIGURATION, message.name, message)
 
 
-def _virtual_host(
-    route_config: str, name: str, domains: tuple[str, ...], weights: tuple[tuple[str, int], ...], service: TinyService
-) -> EnvoyResource:
+def _virtual_host(route_config: str, service: TinyService) -> EnvoyResource:
+    weights = sorted(service.weights.items())
     shares = [{"name": service.cluster(subset), "weight": {"value": weight}} for subset, weight in weights]
     message = VirtualHost(
         name=vhds_name(route_config, f"{service.host}:{service.port}"),
-        domains=domains,
+        domains=service.spellings,
         routes=[{"match": {"prefix": "/"}, "route": {"weighted_clusters": {"clusters": shares}}}],
     )
     if service.marker:

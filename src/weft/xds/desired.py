@@ -10,7 +10,7 @@ from weft.envoy.names import parse_outbound
 from weft.envoy.types import CLUSTER, ENDPOINTS, LISTENER, ROUTE_CONFIGURATION, VIRTUAL_HOST, EnvoyResource
 from weft.model.mesh import Change
 from weft.xds.admission import Caps
-from weft.xds.interest import Interest
+from weft.xds.interest import Interest, concerned
 from weft.xds.ledger import Ledger
 from weft.xds.order import Key, Uses, named_clusters, refused_clusters
 from weft.xds.snapshots import Snapshot
@@ -45,7 +45,7 @@ class Desired:
             keys = set(self.interest.all())
         else:
             # Endpoints decide more than their assignment: a service that is partly in the mesh is split by their weights.
-            keys = self.interest.of(change.hosts | change.endpoints)
+            keys = self.interest.of(concerned(change))
         for key in sorted(keys):
             self.look_up(key, now)
 

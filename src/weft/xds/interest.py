@@ -3,10 +3,16 @@
 from collections.abc import Iterable, KeysView
 from dataclasses import dataclass, field
 
+from weft.model.mesh import Change
 from weft.xds.order import Key
 
 ANY_HOST = "*"
 """What depends on this host depends on all of them, those that do not exist yet included."""
+
+
+def concerned(change: Change) -> frozenset[str]:
+    """The hosts whose dependants a change concerns."""
+    return change.hosts | change.endpoints | ({ANY_HOST} if change.hosts else frozenset())
 
 
 @dataclass(slots=True)
@@ -69,4 +75,4 @@ class Interest:
         found: set[Key] = set()
         for host in hosts:
             found |= self._keys.get(host, set())
-        return found | self._keys.get(ANY_HOST, set()) if hosts else found
+        return found

@@ -16,7 +16,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 
 from weft.model.mesh import Change
 from weft.xds.delta import Response
-from weft.xds.interest import ANY_HOST
+from weft.xds.interest import concerned
 from weft.xds.rejection import Rejection
 from weft.xds.session import DEFAULT_SETTINGS, Session, SessionSettings
 from weft.xds.snapshots import Snapshot
@@ -146,8 +146,7 @@ class AdsServer:
     def _concerned(self, change: Change) -> Iterable[_Stream]:
         if change.everything:
             return tuple(self._streams.values())
-        hosts = change.hosts | change.endpoints | ({ANY_HOST} if change.hosts else set())
-        return set().union(*(self._by_host.get(host, ()) for host in hosts))
+        return set().union(*(self._by_host.get(host, ()) for host in concerned(change)))
 
     def refresh(self, proxies: Iterable[str]) -> None:
         """These proxies themselves came, changed (their ports, labels, node) or went, not the mesh."""

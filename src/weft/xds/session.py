@@ -219,7 +219,9 @@ class Session:
     def _tell_users(self, type_url: TypeUrl, now: float) -> list[Response]:
         """Listeners and route configurations whose clusters are there. A first answer waits until it is whole."""
         ledger = self._ledgers[type_url]
-        if not self._subscriptions[type_url].started or ledger.flights:
+        if ledger.flights or not (ledger.due or type_url in self._unanswered):
+            return []
+        if not self._subscriptions[type_url].started:
             return []
         names = [name for name, entry in ledger.due_entries() if self._may_go(entry.wanted, entry.due_since or 0.0, now)]
         if type_url in self._unanswered and len(names) < len(ledger.due):
