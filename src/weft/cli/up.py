@@ -3,8 +3,9 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -106,24 +107,25 @@ def _detached(config: SupervisorConfig, place: Home, timeout: float) -> int:
     while time.monotonic() < until and child.poll() is None:
         try:
             with ControlClient(place.control_socket) as client:
-                return _awaited(client, timeout, settings_json=config.log_format == LogFormat.JSON.value)
+                found = _awaited(client, timeout, as_json=config.log_format == LogFormat.JSON.value)
+            return _outcome(found, timeout, child)
         except NotRunning:
             time.sleep(0.02)
     _show_end(place)
     return 1
 
 
-def _awaited(client: ControlClient, timeout: float, *, settings_json: bool) -> int:
+def _awaited(client: ControlClient, timeout: float, *, as_json: bool) -> dict[str, Any]:
+    """Shows progress until everything is ready or something failed; what the supervisor says then, nothing when it ended."""
     client.send("events")
     waiting = client.send("wait", limit=timeout)
     for message in client.messages():
         if message.get("id") == waiting:
-            return _outcome(answer(message), timeout)
+            return answer(message)
         lines = message.get("lines", [message] if message.get("event") == "progress" else [])
         for line in map(told, lines):
-            print(line.json() if settings_json else _shown(line.source, line.text, line.level), flush=True)
-    print("weft: the supervisor ended", file=sys.stderr)
-    return 1
+            print(line.json() if as_json else _shown(line.source, line.text, line.level), flush=True)
+    return {"ready": False, "failed": [], "problem": "the supervisor ended"}
 
 
 def _shown(source: str, text: str, level: Level) -> str:
@@ -131,17 +133,18 @@ def _shown(source: str, text: str, level: Level) -> str:
     return f"weft {source}: {mark}{text}" if source else f"weft {mark}{text}"
 
 
-def _outcome(found: dict[str, object], timeout: float) -> int:
+def _outcome(found: dict[str, Any], timeout: float, child: "subprocess.Popen[bytes]") -> int:
     if found["ready"]:
         return 0
-    if found["problem"]:
-        return 1  # its progress line has said it
-    failed = found["failed"]
-    for each in failed if isinstance(failed, list) else ():
+    if found["problem"]:  # a progress line has said it
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(timeout)
+        return 1
+    for each in found["failed"]:
         print(f"weft: {each['instance']} is not ready: {each['reason']}", file=sys.stderr)
         for line in each["log"]:
             print(f"       {line}", file=sys.stderr)
-    if not failed:
+    if not found["failed"]:
         print(f"weft: the mesh is not up after {timeout:g} s", file=sys.stderr)
     print("weft: the mesh goes on running: `weft ps` shows it, `weft down` stops it", file=sys.stderr)
     return 1

@@ -64,6 +64,11 @@ class Home:
         """Where the agent serves them."""
         return self.runtime / "agent.sock"
 
+    @property
+    def admin_socket(self) -> Path:
+        """Where the agent shows what its Envoys hold."""
+        return self.runtime / "agent-admin.sock"
+
     def log(self, name: str) -> Path:
         """The log of the process `name` (`envoy/default/web-0` becomes `envoy.default.web-0.log`)."""
         return self.logs / (name.replace("/", ".") + ".log")

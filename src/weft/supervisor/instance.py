@@ -23,6 +23,8 @@ from weft.supervisor.progress import Progress
 from weft.supervisor.restart import GIVEN_UP, SETTLED, again, cause, delay
 
 _LAST_LINES = 20
+_PROOF = 1.0
+"""Who is not checked is ready when it has lived so many seconds: one that cannot start ends before."""
 
 
 class Phase(Enum):
@@ -101,7 +103,11 @@ class Instance:
         self._around.changes.ring()
 
     def health(self, healthy: bool, reason: str) -> None:
-        """The agent looked at the application."""
+        """The agent looked at the application. Of one that is not checked it knows nothing."""
+        if self.plan.checked:
+            self._found(healthy, reason)
+
+    def _found(self, healthy: bool, reason: str) -> None:
         self._healthy, self.reason = healthy, "" if healthy else reason
         if self.phase in (Phase.STARTING, Phase.UNHEALTHY, Phase.READY) and self.pid:
             self._judge()
@@ -164,8 +170,14 @@ class Instance:
             with log.open("a") as file:
                 file.write(f"weft: cannot start {plan.argv[0]!r}{place}: {error.strerror}\n")
             return Ended(plan.process, 0, 127, 0.0)
-        self._judge() if self._healthy or not plan.checked else self._enter(Phase.STARTING)
-        return await around.processes.ended(plan.process)
+        self._enter(Phase.STARTING)
+        self._judge()
+        proof = asyncio.get_running_loop().call_later(_PROOF, self._found, True, "") if not plan.checked else None
+        try:
+            return await around.processes.ended(plan.process)
+        finally:
+            if proof:
+                proof.cancel()
 
     def _goes_on(self, ended: Ended) -> bool:
         """Takes note of the end, says it, and whether the application is started again."""
@@ -190,8 +202,7 @@ class Instance:
         return cause(ended.code) if ended.pid else "cannot be started"
 
     def _judge(self) -> None:
-        healthy = self._healthy or not self.plan.checked
-        if healthy:
+        if self._healthy:
             self._enter(Phase.READY)
         elif self._was_ready and self.phase is not Phase.STARTING:
             self._enter(Phase.UNHEALTHY)

@@ -59,7 +59,7 @@ class Plan:
 
     @property
     def checked(self) -> bool:
-        """Whether the agent finds out that it is healthy; otherwise it is as soon as it runs."""
+        """Whether the agent finds out that it is healthy; otherwise it is when it runs."""
         return not self.service.gateway and (bool(self.ports) or bool(self.service.health.type)) and self.health.type != "none"
 
     @property

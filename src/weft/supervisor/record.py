@@ -69,7 +69,7 @@ class Record:
             "sockets": {
                 "control": str(self._home.control_socket),
                 "xds": str(self._home.xds_socket),
-                "agent": str(self._home.runtime / "agent-admin.sock"),
+                "agent": str(self._home.admin_socket),
             },
             "instances": [_instance(each) for each in self._fleet.all()],
         }
