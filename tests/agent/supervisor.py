@@ -104,12 +104,12 @@ class Supervisor:
     def put(self, instance: Json) -> None:
         """An instance is there, or changed."""
         self.instances[f"{instance['namespace']}/{instance['name']}"] = instance
-        self._tell()
+        self.tell()
 
     def remove(self, key: str) -> None:
         """An instance is no more."""
         del self.instances[key]
-        self._tell()
+        self.tell()
 
     async def hears(self, op: str, timeout: float = 15.0, **words: Any) -> Json:
         """Waits until the agent said `op` with these words, now or before."""
@@ -148,7 +148,8 @@ class Supervisor:
             self._told.notify_all()
         return {}
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """The list, to every agent."""
         for agent in self._agents:
             agent.send({"event": "workloads", "workloads": list(self.instances.values())})
 

@@ -93,3 +93,21 @@ async def test_a_gateways_busy_port_is_replaced_and_its_owner_named(tmp_path: Pa
         n.kill_envoy()
         await asyncio.sleep(0.2)
         await eventually(lambda: n.answers("reviews", "reviews"))
+
+
+async def test_an_instance_that_comes_back_at_once_gets_an_envoy_of_its_own(tmp_path: Path) -> None:
+    """The old Envoy and its key are gone before the new one starts, however often the list is told meanwhile."""
+    async with node(tmp_path) as n:
+        await n.service("reviews")
+        n.start_agent()
+        n.sidecar()
+        await n.supervisor.hears("health", instance=WEB, health="healthy")
+        first = n.envoy_pid()
+        n.supervisor.remove(WEB)
+        n.supervisor.tell()
+        n.supervisor.said.clear()
+        n.sidecar()
+        await n.supervisor.hears("health", instance=WEB, health="healthy")
+        assert n.envoy_pid() not in (0, first)
+        assert await n.answers("reviews", "reviews")
+        assert n.agent and not n.agent.done()

@@ -7,6 +7,7 @@ first report that is too early would tell the control plane that all of them are
 import asyncio
 import logging
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from weft.proto import node_pb2
 
 LOG = logging.getLogger(__name__)
 _OBSERVATION = 1.0  # seconds between two looks at what the Envoys counted
+_PER_PROXY = ("keys", "held", "envoy", "ports")  # folders with a file or folder for each
 _FIRST_STATES = 3.0  # seconds after which the first report goes out, whatever is still unknown
 
 
@@ -52,6 +54,15 @@ async def run(config: AgentConfig) -> None:
     )
     certificates.connect(client, client.use)
     await agent.run()
+
+
+def sweep(directory: Path, proxies: frozenset[str]) -> None:
+    """Removes what is kept of proxies that are no more: an agent that was killed could not."""
+    kept = {proxy.replace("/", "_") for proxy in proxies} | {"node"}
+    for folder in _PER_PROXY:
+        for path in (directory / folder).glob("*"):
+            if path.name.rpartition(".")[0] not in kept and path.name not in kept:
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 class Agent:
@@ -90,6 +101,7 @@ class Agent:
         pids = {process.name: process.pid for process in await self._node.supervisor.processes()}
         if isinstance(event, Workloads):
             self._apply(event.workloads, pids)
+        await asyncio.to_thread(sweep, self._config.directory, frozenset(self._workloads))
         for name in pids:
             if name.startswith("envoy/") and name.removeprefix("envoy/") not in self._workloads:
                 await self._node.supervisor.kill(name, grace=2.0)
@@ -119,7 +131,8 @@ class Agent:
     def _apply(self, instances: tuple[Instance, ...], pids: dict[str, int]) -> None:
         wanted = {instance.key: instance for instance in instances}
         for key in self._workloads.keys() - wanted.keys():
-            self._leaving[key] = self._tasks.create_task(self._leave(key))
+            leave = self._leave(key, self._workloads.pop(key), self._lives.pop(key))
+            self._leaving[key] = self._tasks.create_task(leave)
         for key, instance in wanted.items():
             if key in self._workloads:
                 self._workloads[key].update(instance)
@@ -139,13 +152,14 @@ class Agent:
             await asyncio.wait({predecessor})
         await workload.run()
 
-    async def _leave(self, key: str) -> None:
-        workload, life = self._workloads.pop(key), self._lives.pop(key)
+    async def _leave(self, key: str, workload: Workload, life: asyncio.Task[None]) -> None:
         life.cancel()
         await asyncio.wait({life})
         await workload.gone()
-        self._ports.pop(key, None)
-        self._leaving.pop(key, None)
+        if key not in self._workloads:
+            self._ports.pop(key, None)
+        if self._leaving.get(key) is asyncio.current_task():
+            del self._leaving[key]
 
     # Gateways
 

@@ -75,8 +75,10 @@ class XdsRelay(grpc.GenericRpcHandler):  # type: ignore[type-arg]
                 await asyncio.sleep(_WRITE_BEHIND)
                 await self._write_behind()
         finally:
-            await asyncio.shield(self._write_behind())
-            await server.stop(None)
+            for stream in self.streams.values():
+                stream.end()
+            await self._write_behind()
+            await server.stop(0.2)
 
     async def _write_behind(self) -> None:
         for key, stream in tuple(self.streams.items()):
@@ -137,6 +139,11 @@ class ProxyStream:
         self._context = context
         self._for_envoy = asyncio.Event()
         self._for_upstream = asyncio.Event()
+        self._ended = asyncio.Event()
+
+    def end(self) -> None:
+        """Ends the stream; the Envoy opens another one, to whoever serves then."""
+        self._ended.set()
 
     async def run(
         self, first: bytes, certificates: Certificates, client: NodeClient, registry: RegistryClient
@@ -149,10 +156,11 @@ class ProxyStream:
 
         end = certificates.observe(self.key, rotated)
         rotated()
-        tasks = (
+        tasks: tuple[asyncio.Task[Any], ...] = (
             asyncio.create_task(self._read(first)),
             asyncio.create_task(self._write(registry)),
             asyncio.create_task(self._upstream(client, registry)),
+            asyncio.create_task(self._ended.wait()),
         )
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
