@@ -63,7 +63,7 @@ def config(
 ) -> None:
     """Print what a proxy holds now. Private keys are left out by Envoy itself."""
     instance = _instance(ctx, name)
-    dump = _dump(running_mesh(ctx).agent_socket, instance)
+    dump = _dump(running_mesh(ctx).admin_socket, instance)
     parts = list(_PLACES) if what is What.ALL else [what]
     found = {part: list(_messages(dump, part)) for part in parts}
     everything = [message for messages in found.values() for message in messages]
