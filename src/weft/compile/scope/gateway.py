@@ -55,7 +55,7 @@ class Opened:
 
 def opened(mesh: Mesh, proxy: Proxy) -> tuple[Opened, ...]:
     """All servers that `proxy` opens, the older Gateway's first."""
-    selected = [one for one in mesh.gateways.values() if one.selector and selects(one.selector, proxy.workload.labels)]
+    selected = [one for one in mesh.gateways.values() if selects(one.selector, proxy.workload.labels)]
     ranked = sorted(selected, key=lambda one: (one.created, one.namespace, one.name))
     return tuple(Opened(gateway, server) for gateway in ranked for server in gateway.servers)
 
