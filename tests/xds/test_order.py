@@ -3,6 +3,7 @@
 from conversation import Conversation
 
 from weft.envoy.types import LISTENER, VIRTUAL_HOST
+from weft.model.mesh import Change
 from weft.testing.tiny_snapshot import TinyService
 from weft.xds.order import Key, Uses
 from weft.xds.session import SessionSettings
@@ -72,6 +73,22 @@ def test_a_cluster_that_went_comes_back_with_its_endpoints_first() -> None:
         "< Endpoints v1|reviews",
         "< VirtualHost reviews:80(reviews)",
     ]
+
+
+def test_a_cluster_named_again_while_its_removal_is_on_the_way_is_new() -> None:
+    """The endpoints that went with it do not count: the route waits until Envoy has them again."""
+    talk = Conversation(OLD)
+    talk.connect()
+    talk.call("reviews")
+    talk.apply(NEW)
+    removal = talk.session.tick(1000.0)
+    mesh = talk.mesh.with_service(OLD)
+    again = talk.session.update(mesh, Change(hosts=frozenset({OLD.host})), 1000.0)
+    assert [response.removed for response in removal] == [(OLD.cluster("v1"),)]
+    assert [[told.resource.name for told in response.resources] for response in again] == [[OLD.cluster("v1")]]
+    talk.now = 1000.0
+    assert talk._deliver([*removal, *again])[-1] == "< VirtualHost reviews:80(reviews)"
+    assert not talk.envoy.trouble
 
 
 def test_eager_clusters_come_first_and_stay() -> None:

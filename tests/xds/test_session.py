@@ -71,9 +71,8 @@ def test_an_unknown_host_is_answered_and_replaced_when_its_service_appears() -> 
     assert talk.answer("reviews") == "404 unknown host reviews"
     assert talk.apply(REVIEWS)[-1] == "< VirtualHost reviews:80(reviews reviews:80) -reviews -reviews:80"
     assert talk.answer("reviews:80") == REVIEWS.cluster("")
-    assert talk.delete("reviews") == ["< VirtualHost reviews(reviews) reviews:80(reviews:80) -reviews:80"] or talk.answer(
-        "reviews"
-    ) == ("404 unknown host reviews")
+    assert talk.delete("reviews") == ["< VirtualHost reviews(reviews) reviews:80(reviews:80) -reviews:80"]
+    assert talk.answer("reviews") == "404 unknown host reviews"
     assert not talk.envoy.trouble
 
 
@@ -83,7 +82,7 @@ def test_two_spellings_asked_make_one_virtual_host_with_two_aliases() -> None:
     talk.connect()
     talk.call("reviews")
     assert talk.call("reviews.default") == [
-        "> VirtualHost +reviews.default".replace(".default", ".default"),
+        "> VirtualHost +reviews.default",
         "< VirtualHost reviews:80(reviews reviews.default)",
     ]
     assert not talk.envoy.waiting
@@ -97,6 +96,18 @@ def test_a_reconnect_sends_nothing_that_is_held() -> None:
     assert not [line for line in talk.connect() if line.startswith("<")]
     assert talk.session.status().sync is Sync.SYNCED
     assert talk.session.held(VIRTUAL_HOST) == talk.envoy.held[VIRTUAL_HOST]
+
+
+def test_a_question_that_was_lost_with_its_stream_is_answered_on_the_next() -> None:
+    """A second spelling of a virtual host that is held already is not taken for answered after a reconnect."""
+    talk = Conversation(REVIEWS)
+    talk.connect()
+    talk.call("reviews")
+    talk.deaf = True
+    talk.call("reviews.default")
+    assert [line for line in talk.connect() if line.startswith("<")] == ["< VirtualHost reviews:80(reviews reviews.default)"]
+    assert not talk.envoy.waiting
+    assert not [line for line in talk.connect() if line.startswith("<")]
 
 
 def test_what_changed_while_away_is_sent_after_a_reconnect() -> None:
