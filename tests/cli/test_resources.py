@@ -129,7 +129,7 @@ def test_a_reference_to_nothing_is_refused_unless_allowed(weft: Weft) -> None:
     """A host that does not exist stops `weft apply`, with the way to insist."""
     wrong = RULE.replace("host: reviews", "host: unheard-of")
     refused = weft("apply", "-f", "-", stdin=wrong, code=1)
-    assert "-:6: warning unknown-host: there is no service unheard-of" in refused.err
+    assert "-:6: error unknown-host: there is no service unheard-of" in refused.err
     assert "  hint: make\n" in refused.err
     assert "--allow-unresolved" in refused.err
     assert "created" in weft("apply", "-f", "-", "--allow-unresolved", stdin=wrong).out

@@ -5,7 +5,7 @@ object is tried with dryRun first, and only when all are accepted is anything wr
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import typer
@@ -24,6 +24,7 @@ Json = Mapping[str, Any]
 UNRESOLVED = ("unknown-subset", "unknown-host")
 """References to what does not exist: no error to the API, since resources may come in any order, but to `weft apply`."""
 
+INSISTING = "--allow-unresolved applies it although a host or subset does not exist yet"
 FIELD_MANAGER = "weft-apply"
 
 app = typer.Typer(add_completion=False)
@@ -93,18 +94,19 @@ def _placed(api: ApiClient, document: Document, namespace: str) -> Wanted:
 
 
 def _apply_at_once(api: ApiClient, wanted: Sequence[Wanted], dry_run: bool, allow_unresolved: bool) -> None:
-    request = {
+    request: dict[str, Any] = {
         "objects": [each.raw for each in wanted],
         "dryRun": dry_run,
         "fieldManager": FIELD_MANAGER,
         "refuse": [] if allow_unresolved else UNRESOLVED,
     }
     answer = api.request("POST", "/weft/v1/apply", request, accepted=(422,))
-    print_findings([_finding(each, wanted) for each in answer.get("findings", ())])
+    found = [_finding(each, wanted) for each in answer.get("findings", ())]
     if not answer.get("applied"):
-        unresolved = {each["code"] for each in answer.get("findings", ()) if each["severity"] != "error"} & set(UNRESOLVED)
-        hint = "--allow-unresolved applies it although a host or subset does not exist yet" if unresolved else ""
-        raise fail("nothing was applied", hint)
+        refused = [replace(each, severity=Severity.ERROR) if each.code in request["refuse"] else each for each in found]
+        print_findings(refused)
+        raise fail("nothing was applied", INSISTING if refused != found else "")
+    print_findings(found)
     for each in answer.get("results", ()):
         _tell(each["resource"], each["kind"], each["name"], each["outcome"], dry_run)
 

@@ -1,9 +1,18 @@
 """Create, get, list, replace, patch and delete, as Kubernetes does them."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
+import httpx
 import pytest
+
+from weft.controlplane.api import namespaces
+from weft.controlplane.api.admission import Admission
+from weft.controlplane.api.application import application
+from weft.finding import Finding
+from weft.store.memory import MemoryStore
+from weft.store.store import Key, Put
 
 from .conftest import RULES, SERVICES, Api, rule, service
 
@@ -152,6 +161,31 @@ async def test_concurrent_patches_all_count(api: Api) -> None:
     await api.create(rule())
     await asyncio.gather(*(api.patch(f"{RULES}/reviews", {"metadata": {"labels": {f"l{n}": "x"}}}) for n in range(20)))
     assert len((await api.get(f"{RULES}/reviews"))["metadata"]["labels"]) == 20
+
+
+async def test_a_writer_beside_the_api_does_not_make_writes_fail() -> None:
+    """Patches, applies and deletes are made again on the state that the writer of statuses left meanwhile."""
+    store, key, busy = MemoryStore(), Key("destinationrules.networking.istio.io", "default", "reviews"), [0]
+
+    async def admit(_: Sequence[Admission]) -> tuple[Finding, ...]:
+        """A status is written each time while a change is judged, a few times."""
+        busy[0] += 1
+        if busy[0] % 4 and (stored := await store.get(key)):
+            await store.write([Put(key, {**stored.body, "status": {"n": busy[0]}}, stored.revision)])
+        return ()
+
+    await namespaces.ensure(store, ("default",))
+    transport = httpx.ASGITransport(application(store, admit=admit))
+    async with httpx.AsyncClient(transport=transport, base_url="https://weft") as http:
+        api = Api(http, store)
+        await api.create(rule())
+        await api.patch(f"{RULES}/reviews", {"spec": {"host": "patched"}})
+        await api.ask("POST", "/weft/v1/apply", {"objects": [rule(host="applied")]})
+        found = await api.get(f"{RULES}/reviews")
+        assert (found["spec"]["host"], found["status"]) == ("applied", {"n": 7})
+        await api.ask("PUT", f"{RULES}/reviews", {**found, "spec": {"host": "put"}}, code=409)
+        await api.ask("DELETE", f"{RULES}/reviews")
+    assert busy[0] > 8
 
 
 async def test_dry_run_writes_nothing(api: Api) -> None:

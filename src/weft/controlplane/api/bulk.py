@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from weft.controlplane.api import lifecycle
-from weft.controlplane.api.change import Change, Options, Resources, judged, written
-from weft.controlplane.api.status import Refused, bad_request, conflict
+from weft.controlplane.api.change import Change, Options, Resources, judged, settled, written
+from weft.controlplane.api.status import Refused, bad_request
 from weft.controlplane.api.target import Target
 from weft.controlplane.api.three_way import annotated, updated
 from weft.finding import Finding, Severity
@@ -23,7 +23,7 @@ from weft.messages import finding
 from weft.ref import Ref
 from weft.resource import unknown_kind
 from weft.resource.kind import Kind
-from weft.store.store import Conflict, Json, Key, Stored
+from weft.store.store import Json, Key, Stored
 
 Place = tuple[Kind, Key]
 
@@ -52,14 +52,14 @@ class Answer:
 
 
 async def apply(resources: Resources, sent: bytes) -> Answer:
-    """Applies what was sent. Raises Refused (400) when it is no such request, (409) when it raced with another writer."""
+    """Applies what was sent. Raises Refused (400) when it is no such request."""
     try:
         request = msgspec.json.decode(sent, type=Request)
     except msgspec.DecodeError as problem:
         raise bad_request(f"not a request to apply: {problem}") from None
     options = Options(request.dry_run, request.field_validation, frozenset(request.refuse))
     async with resources.writing:
-        return await _apply(resources, request.objects, options)
+        return await settled(lambda: _apply(resources, request.objects, options))
 
 
 async def _apply(resources: Resources, objects: Sequence[Json], options: Options) -> Answer:
@@ -79,11 +79,7 @@ async def _apply(resources: Resources, objects: Sequence[Json], options: Options
     findings = [*_repeated(places, numbers), *_told(verdict.findings, by_ref)]
     if verdict.refused:
         return Answer(False, [], findings)
-    try:
-        await written(resources, verdict.changes, options)
-    except Conflict as raced:
-        kind = next(change.kind for change in changes if change.key == raced.key)
-        raise conflict(kind, raced.key.name, "another writer changed it at the same moment: apply again") from None
+    await written(resources, verdict.changes, options)
     return Answer(True, [_result(change) for change in verdict.changes], findings)
 
 

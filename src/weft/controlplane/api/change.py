@@ -2,20 +2,22 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from weft.controlplane.api.admission import Admission, Admit, admit_all
 from weft.controlplane.api.lifecycle import same
-from weft.controlplane.api.status import CHANGED, Cause, Refused, cause, conflict, invalid, not_found, warning
+from weft.controlplane.api.status import Cause, Raced, Refused, cause, invalid, raced, warning
 from weft.finding import Finding, Severity
 from weft.resource.decode import decode
 from weft.resource.kind import Kind
 from weft.resource.kinds import KINDS
 from weft.store.store import Conflict, Delete, Json, Key, Put, Store, Stored
+
+T = TypeVar("T")
 
 
 def _utc() -> datetime:
@@ -97,28 +99,40 @@ async def judged(resources: Resources, changes: Sequence[Change], options: Optio
 
 
 async def written(resources: Resources, changes: Sequence[Change], options: Options) -> Sequence[Json]:
-    """The objects after `changes` were made (for deletions: the last state). Raises Conflict."""
+    """The objects after `changes` were made (for deletions: the last state). Raises Raced."""
     if options.dry_run:
         return [_imagined(change) for change in changes]
     busy = [change for change in changes if not change.idle]
-    answers = iter(await resources.store.write([_write(change) for change in busy]) if busy else ())
+    try:
+        answers = iter(await resources.store.write([_write(change) for change in busy]) if busy else ())
+    except Conflict as problem:
+        raise raced(next(change.kind for change in busy if change.key == problem.key), problem.key.name) from None
     return [change.old.body if change.idle and change.old else next(answers).body for change in changes]
 
 
 async def made(resources: Resources, change: Change, options: Options) -> tuple[Json, tuple[str, ...]]:
-    """The object after one change, and warnings. Raises Refused: 422 when it is not admitted, 409 when it is outdated."""
+    """The object after one change, and warnings. Raises Refused (422) when it is not admitted, Raced."""
     verdict = await judged(resources, [change], options)
     warnings = tuple(warning(each) for each in verdict.findings if not _forbids(each, options))
     if verdict.refused:
         causes = [cause(each) for each in verdict.findings if _forbids(each, options)]
         raise invalid(change.kind, change.key.name, causes, warnings)
-    try:
-        (body,) = await written(resources, verdict.changes, options)
-    except Conflict as raced:
-        raise (
-            conflict(change.kind, change.key.name, CHANGED) if raced.actual else not_found(change.kind, change.key.name)
-        ) from None
+    (body,) = await written(resources, verdict.changes, options)
     return body, warnings
+
+
+ATTEMPTS = 10
+"""How often a write is made again on an object that somebody changed meanwhile."""
+
+
+async def settled(attempt: Callable[[], Awaitable[T]]) -> T:
+    """The answer of `attempt`, made again while it races with writers beside the API. Raises Raced when that does not end."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await attempt()
+        except Raced:
+            continue
+    return await attempt()
 
 
 def _forbids(finding: Finding, options: Options) -> bool:

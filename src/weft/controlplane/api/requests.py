@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from weft.controlplane.api import lifecycle
-from weft.controlplane.api.change import Change, Options, Resources, made, require_namespace, written
+from weft.controlplane.api.change import Change, Options, Resources, made, require_namespace, settled, written
 from weft.controlplane.api.patch import check_media_type, patched
 from weft.controlplane.api.selector import Matches
 from weft.controlplane.api.status import (
@@ -29,9 +29,6 @@ from weft.store.store import Json, Key, Stored
 
 LASTING = ("default", "istio-system", "weft-system")
 """Namespaces that cannot be deleted."""
-
-ATTEMPTS = 5
-"""How often a patch is made again on an object that changed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +58,23 @@ async def create(resources: Resources, target: Target, raw: Any, options: Option
         raise bad_request("an object of a kind with namespaces is created in one")
     body = lifecycle.created(target.kind, lifecycle.addressed(target, raw), resources.now(), resources.uid())
     key = Key(target.kind.resource, target.namespace, body["metadata"]["name"])
-    async with resources.writing:
+
+    async def attempt() -> Answer:
         await require_namespace(resources, key)
         if await resources.store.get(key):
             raise already_exists(target.kind, key.name)
         done, warnings = await made(resources, Change(target.kind, key, None, body), options)
-    return Answer(done, warnings, 201)
+        return Answer(done, warnings, 201)
+
+    async with resources.writing:
+        return await settled(attempt)
 
 
 async def replace(resources: Resources, target: Target, raw: Any, options: Options) -> Answer:
     """The object with other content. Raises Refused (404, 409 for an outdated resourceVersion, 422)."""
     body = lifecycle.addressed(target, raw)
-    async with resources.writing:
+
+    async def attempt() -> Answer:
         stored = await _stored(resources, target)
         version = body["metadata"].get("resourceVersion")
         if not version and target.kind.group:
@@ -81,15 +83,22 @@ async def replace(resources: Resources, target: Target, raw: Any, options: Optio
         _check_version(target.kind, stored, version)
         return await _update(resources, target, stored, body, options)
 
+    async with resources.writing:
+        return await settled(attempt)
+
 
 async def patch(resources: Resources, target: Target, media_type: str, change: Any, options: Options) -> Answer:
     """The object after a patch. Raises Refused as `replace` does, and what `patched` raises."""
     check_media_type(target.kind, media_type)
-    async with resources.writing:
+
+    async def attempt() -> Answer:
         stored = await _stored(resources, target)
         body = lifecycle.addressed(target, patched(target.kind, media_type, stored.body, change))
         _check_version(target.kind, stored, body["metadata"].get("resourceVersion"))
         return await _update(resources, target, stored, body, options)
+
+    async with resources.writing:
+        return await settled(attempt)
 
 
 def _check_version(kind: Kind, stored: Stored, version: Any) -> None:
@@ -112,10 +121,14 @@ async def _update(resources: Resources, target: Target, stored: Stored, body: Js
 async def delete(resources: Resources, target: Target, preconditions: Mapping[str, Any], options: Options) -> Answer:
     """The last state of the object that was deleted, or, while finalizers hold it, the object being deleted (code 202).
     A namespace goes with all that is in it."""
-    async with resources.writing:
+
+    async def attempt() -> Answer:
         stored = await _stored(resources, target)
         _check_preconditions(target.kind, stored, preconditions)
         return await _delete(resources, target.kind, stored, options)
+
+    async with resources.writing:
+        return await settled(attempt)
 
 
 def _check_preconditions(kind: Kind, stored: Stored, wanted: Mapping[str, Any]) -> None:
@@ -153,11 +166,15 @@ async def delete_all(resources: Resources, target: Target, matches: Matches, opt
     """Deletes the objects of a collection that match; the answer is their last states."""
     if target.kind.resource == "namespaces":
         raise Refused(405, "MethodNotAllowed", "namespaces are deleted one by one")
-    async with resources.writing:
-        found, _ = await resources.store.list(target.kind.resource, target.namespace or None)
-        return [
-            (await _delete(resources, target.kind, stored, options)).body for stored in found if matches(stored.body)
-        ]  # fmt: skip
+    found, _ = await resources.store.list(target.kind.resource, target.namespace or None)
+    gone = []
+    for key in [stored.key for stored in found if matches(stored.body)]:
+        try:
+            gone.append((await delete(resources, Target(target.kind, target.version, key.namespace, key.name), {}, options)).body)
+        except Refused as refused:
+            if refused.code != 404:  # else somebody was quicker
+                raise
+    return gone
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,16 @@ def conflict(kind: Kind, name: str, why: str) -> Refused:
     return Refused(409, "Conflict", message, group=kind.group, about=kind.plural, name=name)
 
 
+class Raced(Refused):
+    """A conflict with a writer beside the API, such as the writer of statuses: made again on the new state, it may succeed."""
+
+
+def raced(kind: Kind, name: str) -> Raced:
+    """An object changed between the API's reading and writing it."""
+    message = str(conflict(kind, name, CHANGED))
+    return Raced(409, "Conflict", message, group=kind.group, about=kind.plural, name=name)
+
+
 CHANGED = "the object has been modified; please apply your changes to the latest version and try again"
 
 
