@@ -181,11 +181,15 @@ class Certificates:
             return
         kept = self._keys.read(name)
         usable = kept if kept and kept.uri == str(spiffe_id) and not kept.expired(time.time()) else None
-        self._slots[name] = _Slot(
-            spiffe_id, usable.renewal(_jitter()) if usable else 0.0, usable, observers=slot.observers if slot else []
-        )
+        due = usable.renewal(_jitter()) if usable and not self._outlives(usable) else 0.0
+        self._slots[name] = _Slot(spiffe_id, due, usable, observers=slot.observers if slot else [])
         _tell(self._slots[name])
         self._rotated.set()
+
+    def _outlives(self, kept: Identity) -> bool:
+        """Whether a certificate of an earlier run lives longer than certificates are to live now."""
+        wanted = self._config.certificate_lifetime
+        return bool(wanted) and kept.not_after > time.time() + 1.5 * wanted
 
     def release(self, name: str) -> None:
         """`name` is gone: its key is removed."""
