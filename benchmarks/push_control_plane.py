@@ -154,5 +154,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-
-

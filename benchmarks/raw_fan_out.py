@@ -78,7 +78,6 @@ class RawFanOut:
         return time.monotonic() - start, time.process_time() - cpu
 
 
-
 def main() -> None:
     """The process."""
     asyncio.run(RawFanOut().run())

@@ -1,6 +1,7 @@
 """The law of translation: the mesh is a function of the set of resources, and a change tells what differs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from random import Random
 
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weft.model.mesh import Change, Mesh, Settings
+from weft.model.precedence import gateway_route_sets
 from weft.ref import Ref
 from weft.resource.resource import Resource
 from weft.translate.mesh import Translation, advance, translation
@@ -134,6 +136,9 @@ def test_any_history_leads_to_the_same_mesh(history: list[list[tuple[Ref, Resour
         everything = list(held.values())
         shuffle.shuffle(everything)
         assert now == translation(SETTINGS, everything)
+        searched = replace(now.mesh, gateway_routes=None)
+        for gateway in ("default/gw", "other/gw", "other/gx"):
+            assert gateway_route_sets(now.mesh, gateway, "default") == gateway_route_sets(searched, gateway, "default")
 
 
 def test_what_is_deleted_leaves_nothing() -> None:

@@ -15,12 +15,10 @@ from weft.compile.listener import listener
 from weft.compile.route_configuration import route_configuration
 from weft.compile.scope import gateway, listeners, sidecar
 from weft.compile.scope.inputs import VirtualHostInput
-from weft.compile.scope.near import Names
-from weft.compile.scope.rules import labelled_hosts
+from weft.compile.scope.rules import asks_labels
 from weft.compile.virtual_host import virtual_host
 from weft.envoy.names import BLACK_HOLE, PASSTHROUGH
 from weft.envoy.types import EnvoyResource
-from weft.hostname import is_wildcard
 from weft.model.mesh import Mesh
 from weft.model.workload import Proxy
 
@@ -30,20 +28,11 @@ Answer = TypeVar("Answer", EnvoyResource, EnvoyResource | None)
 
 
 class View:
-    """What proxies share that look at one mesh: answers found, names close to others, and where the caller's labels matter."""
+    """What proxies share that look at one mesh: the answers found."""
 
-    def __init__(self, mesh: Mesh, before: "View | None") -> None:
+    def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
         self.seen: dict[Hashable, Any] = {}
-        old = before.mesh if before else None
-        same = before and old and old.services is mesh.services and old.settings == mesh.settings
-        self.names: Names = before.names if before and same else Names(mesh.services, mesh.settings.domain)
-        same = before and old and old.routes is mesh.routes and old.policies is mesh.policies
-        self._labelled: frozenset[str] = before._labelled if before and same else labelled_hosts(mesh)
-
-    def depends_on_labels(self, hosts: frozenset[str]) -> bool:
-        """Whether a resource made from `hosts` may differ between callers of one namespace."""
-        return not self._labelled.isdisjoint(hosts) or any(is_wildcard(host) for host in self._labelled)
 
 
 class Cache:
@@ -79,7 +68,7 @@ class Cache:
     def view(self, mesh: Mesh) -> View:
         """What has been looked up in `mesh` so far. A new mesh begins anew; snapshots of an older one keep theirs."""
         if self._view is None or self._view.mesh is not mesh:
-            self._view = View(mesh, self._view)
+            self._view = View(mesh)
         return self._view
 
     @property
@@ -120,7 +109,7 @@ class ProxySnapshot:
         )
 
     def _host(self, route_config: str, host: str) -> VirtualHostInput:
-        return sidecar.virtual_host(self._mesh, self._caller, route_config, host, self._view.names)
+        return sidecar.virtual_host(self._mesh, self._caller, route_config, host)
 
     def cluster(self, name: str) -> EnvoyResource | None:
         """A cluster by name. A destination that exists no more is a cluster without endpoints; None: not a name of ours."""
@@ -155,7 +144,7 @@ class ProxySnapshot:
         found: Answer | None = self._seen.get(namespace) or self._seen.get(own)
         if found is None:
             found = look()
-            matters = found is not None and self._view.depends_on_labels(found.hosts)
+            matters = found is not None and asks_labels(self._mesh, found.hosts)
             self._seen[own if matters else namespace] = found
         return found
 

@@ -6,7 +6,7 @@ Mappings are never changed after the mesh is made; a change makes a new mesh tha
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from weft.hostname import DEFAULT_DOMAIN
+from weft.hostname import DEFAULT_DOMAIN, Names
 from weft.model.endpoint import Endpoint
 from weft.model.gateway import Gateway
 from weft.model.route import RouteSet
@@ -31,7 +31,9 @@ class Mesh:
     those beginning with `*` are wildcards, and only they are searched by pattern.
 
     `routes` holds what applies inside the mesh and at gateways alike (its RouteSets name their gateways); every host of
-    a RouteSet is a key. Several entries of one key stand in order of precedence (the older first).
+    a RouteSet is a key. Several entries of one key stand in order of precedence (the older first). `names` (of `services`) and
+    `gateway_routes` (the RouteSets bound to each gateway, by `namespace/name`) are indices that `translate` makes; a mesh
+    without them is searched instead.
     """
 
     settings: Settings = Settings()
@@ -41,6 +43,16 @@ class Mesh:
     policies: Mapping[str, tuple[ServicePolicy, ...]] = field(default_factory=dict)
     peer_authentications: Mapping[str, tuple[PeerAuthentication, ...]] = field(default_factory=dict)  # by namespace
     gateways: Mapping[str, Gateway] = field(default_factory=dict)  # by namespace/name
+    names: Names | None = field(default=None, compare=False, repr=False)
+    gateway_routes: Mapping[str, tuple[RouteSet, ...]] | None = field(default=None, compare=False, repr=False)
+
+    def nearest(self, host: str, namespace: str = "") -> tuple[str, ...]:
+        """Up to three hosts of services, visible from `namespace` (empty: from anywhere), that an unknown `host` may mean."""
+        names = self.names or Names(self.services)
+        return names.nearest(host, fits=lambda known: not namespace or self._is_visible(known, namespace))
+
+    def _is_visible(self, host: str, namespace: str) -> bool:
+        return any("*" in one.export_to or namespace in one.export_to for one in self.services.get(host, ()))
 
 
 @dataclass(frozen=True, slots=True)

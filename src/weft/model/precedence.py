@@ -70,16 +70,17 @@ def route_set(mesh: Mesh, host: str, namespace: str) -> RouteSet | None:
 def gateway_route_sets(mesh: Mesh, gateway: str, namespace: str) -> tuple[RouteSet, ...]:
     """All rules bound to `gateway` (`namespace/name`) that a gateway workload in `namespace` sees, in order of precedence.
     For one host all of them apply, the first match winning."""
-    found = {
-        one.origin: one
-        for sets in mesh.routes.values()
-        for one in sets
-        if gateway in one.gateways and visible(one.export_to, namespace)
-    }
-    return tuple(sorted(found.values(), key=_rank))
+    bound = _bound(mesh, gateway) if mesh.gateway_routes is None else mesh.gateway_routes.get(gateway, ())
+    return tuple(one for one in bound if visible(one.export_to, namespace))
 
 
-def _rank(of: RouteSet) -> tuple[int, str, str, str]:
+def _bound(mesh: Mesh, gateway: str) -> list[RouteSet]:
+    found = {one.origin: one for sets in mesh.routes.values() for one in sets if gateway in one.gateways}
+    return sorted(found.values(), key=rank)
+
+
+def rank(of: RouteSet) -> tuple[int, str, str, str]:
+    """Sorts the rules bound to one gateway: the smaller comes first."""
     return nearness(of.export_to, of.namespace), of.created, of.namespace, of.origin.name
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from weft.finding import Finding
-from weft.hostname import is_wildcard, matches
+from weft.hostname import is_wildcard, matches, near
 from weft.model.mesh import Mesh
 from weft.model.precedence import patterns
 from weft.model.traffic import ServicePolicy
@@ -11,7 +11,6 @@ from weft.ref import Ref
 from weft.translate.attach import Attachments
 from weft.translate.draft import Buckets, Draft
 from weft.translate.index import Index, Shelf
-from weft.translate.near import near
 from weft.translate.references import findings
 from weft.translate.statement import Statement
 

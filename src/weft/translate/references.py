@@ -18,7 +18,6 @@ from weft.model.security import PeerAuthentication
 from weft.model.service import Service
 from weft.model.traffic import ServicePolicy, TrafficPolicy
 from weft.ref import Ref
-from weft.translate.near import nearest
 from weft.translate.precedence import age, together
 from weft.translate.statement import Reference, Statement
 from weft.translate.subset_hint import missing_subsets_hint
@@ -60,7 +59,7 @@ def _unknown_host(reference: Reference, mesh: Mesh, namespace: str) -> Finding:
         hint = f"{hidden.origin} decides with exportTo who sees it"
         return finding("host-not-exported", at, host=host, namespace=namespace, hint=hint)
     meant = [one for one in candidates(host, namespace, mesh.settings.domain) if one in mesh.services]
-    meant += [one for one in nearest(host, mesh.services) if one not in meant]
+    meant += [one for one in mesh.nearest(host) if one not in meant]
     return finding("unknown-host", at, host=host, hint=f"did you mean {' or '.join(meant[:3])}?" if meant else "")
 
 

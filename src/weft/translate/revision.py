@@ -4,14 +4,16 @@ Hosts are the unit of everything. A changed workload touches the hosts whose sel
 endpoints; a changed service makes all endpoints of its hosts anew.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
 
 from weft.finding import Finding
-from weft.hostname import is_wildcard
+from weft.hostname import Names, is_wildcard
 from weft.model.endpoint import Endpoint
 from weft.model.labels import Labels, selects
 from weft.model.mesh import Change, Mesh
+from weft.model.precedence import MESH, rank
+from weft.model.route import RouteSet
 from weft.model.service import Service
 from weft.ref import Ref
 from weft.translate.attach import AttachmentsDraft
@@ -31,6 +33,7 @@ class Revision:
         self._services = Draft(mesh.services)
         self._endpoints = Draft(mesh.endpoints)
         self._routes = Draft(mesh.routes)
+        self._gateway_routes = Draft(mesh.gateway_routes or {})
         self._policies = Draft(mesh.policies)
         self._peer_authentications = Draft(mesh.peer_authentications)
         self._gateways = Draft(mesh.gateways)
@@ -91,6 +94,7 @@ class Revision:
             for host in dict.fromkeys((*old_hosts, *new_hosts)):
                 said = come.routes if host in new_hosts else None
                 self._routes.put(host, replaced(self._routes.get(host) or (), ref, said))
+            self._bind(ref, gone.routes, come.routes)
         for host in {one.policy.host: None for one in (gone, come) if one.policy}:
             policy = come.policy if come.policy and come.policy.host == host else None
             rules = replaced(self._rules.get(host) or (), ref, policy)
@@ -101,6 +105,16 @@ class Revision:
         if gone.peer_authentication or come.peer_authentication:
             before = self._peer_authentications.get(ref.namespace) or ()
             self._peer_authentications.put(ref.namespace, replaced(before, ref, come.peer_authentication))
+
+    def _bind(self, ref: Ref, gone: RouteSet | None, come: RouteSet | None) -> None:
+        old, new = (one.gateways if one else () for one in (gone, come))
+        for gateway in dict.fromkeys((*old, *new)):
+            if gateway == MESH:
+                continue
+            bound = [one for one in self._gateway_routes.get(gateway) or () if one.origin != ref]
+            if come and gateway in new:
+                insort(bound, come, key=rank)
+            self._gateway_routes.put(gateway, tuple(bound))
 
     # Endpoints
 
@@ -171,11 +185,20 @@ class Revision:
             self._policies.frozen(),
             self._peer_authentications.frozen(),
             self._gateways.frozen(),
+            self._names(),
+            self._gateway_routes.frozen(),
         )
         hosts = self._services.changed() | self._routes.changed() | self._policies.changed()
         backed = frozenset(key.rpartition("/")[2] for key in self._endpoints.changed())
         everything = bool(self._gateways.changed() or self._peer_authentications.changed()) or any(map(is_wildcard, hosts))
         return mesh, Change(hosts, backed - hosts, everything)
+
+    def _names(self) -> Names:
+        services, names = self._services.frozen(), self._old.names
+        if names is None:
+            return Names(services)
+        differ = self._services.appeared_or_gone()
+        return names.revised(services, differ & services.keys(), differ - services.keys()) if differ else names
 
     def findings(self, mesh: Mesh) -> Mapping[Ref, tuple[Finding, ...]]:
         """The findings in `mesh`, the one that was made: those of what changed and of what names it are looked for anew."""

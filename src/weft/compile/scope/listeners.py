@@ -74,7 +74,7 @@ def _upstream(mesh: Mesh, proxy: Proxy, of: Upstream) -> UpstreamListener:
     port = port_asked(service, of.port) if service else None
     if service is None or port is None or port.protocol.is_http:
         return UpstreamListener(of.listen, upstream_routes(of.host, of.port), hosts=frozenset(found.looked_up))
-    sight = Sight(mesh, caller(proxy), port.number, None, set(found.looked_up), {service.origin})
+    sight = Sight(mesh, caller(proxy), port.number, set(found.looked_up), {service.origin})
     _, targets = opaque_targets(sight, found, service)
     return UpstreamListener(of.listen, "", targets, frozenset(sight.hosts), tuple(sorted(sight.origins)))
 
@@ -92,7 +92,7 @@ def route_configuration(mesh: Mesh, proxy: Proxy, name: str) -> RouteConfigurati
 def _upstream_host(mesh: Mesh, proxy: Proxy, name: str, host: str, port: int) -> VirtualHostInput:
     """Whatever Host the application says means the one upstream; it is told so in the rewritten Host."""
     found = answer(mesh, proxy.workload.namespace, host)
-    sight = Sight(mesh, caller(proxy), port, None, set(found.looked_up))
+    sight = Sight(mesh, caller(proxy), port, set(found.looked_up))
     routes = tuple(_addressed(route, _authority(host, port)) for route in _upstream_routes(sight, found, port))
     origin = _origin(found.service)
     return VirtualHostInput(
@@ -102,7 +102,7 @@ def _upstream_host(mesh: Mesh, proxy: Proxy, name: str, host: str, port: int) ->
 
 def _upstream_routes(sight: Sight, found: Answer, port: int) -> tuple[RouteInput, ...]:
     if not found.known:
-        what = not_found.unknown_host(sight.near, sight.caller.namespace, found)
+        what = not_found.unknown_host(sight.mesh, sight.caller.namespace, found)
         return (RouteInput("default", None, HttpMatch(), what),)
     if found.service and port_asked(found.service, port) is None:
         return (RouteInput("default", found.service.origin, HttpMatch(), not_found.unknown_port(found.service, port)),)

@@ -7,16 +7,16 @@ and the names that may have been meant.
 from collections.abc import Iterable
 
 from weft.compile.scope.lookup import Answer
-from weft.compile.scope.near import Names
+from weft.model.mesh import Mesh
 from weft.model.route import DirectResponse
 from weft.model.service import Service
 from weft.ref import Ref
 
 
-def unknown_host(names: Names, namespace: str, of: Answer) -> DirectResponse:
+def unknown_host(mesh: Mesh, namespace: str, of: Answer) -> DirectResponse:
     """404: no service of that name."""
     lines = [f"weft: no service {of.host} is known (asked from namespace {namespace})"]
-    if near := names.close(of.host, namespace):
+    if near := mesh.nearest(of.host, namespace):
         lines.append(f"  close: {', '.join(near)}")
     else:
         lines.append("  hint: list what is known with `weft get services -A`")

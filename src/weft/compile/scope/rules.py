@@ -4,7 +4,7 @@ A route is named after the rule's resource and name, or a digest of its match: n
 destination that does not exist is answered with words instead of an empty 503.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from hashlib import blake2b
@@ -12,9 +12,9 @@ from math import lcm
 
 from weft.compile.scope.destinations import Caller, Missing, Reached, Share, reached, shares
 from weft.compile.scope.inputs import MirrorTarget, RouteInput, Split, Target
-from weft.compile.scope.near import Names
 from weft.model.labels import selects
 from weft.model.mesh import Mesh
+from weft.model.precedence import patterns
 from weft.model.route import (
     Destination,
     DirectResponse,
@@ -38,20 +38,13 @@ _LARGEST_TOTAL = 2**32 - 1  # Envoy's limit of the sum of weights
 
 @dataclass(slots=True)
 class Sight:
-    """What one caller's rules are resolved in; it notes every host and policy met on the way. `names` find what is close to a
-    name that is unknown."""
+    """What one caller's rules are resolved in; it notes every host and policy met on the way."""
 
     mesh: Mesh
     caller: Caller
     port: int
-    names: Names | None = None
     hosts: set[str] = field(default_factory=set)
     origins: set[Ref] = field(default_factory=set)
-
-    @property
-    def near(self) -> Names:
-        """The names of the mesh's services."""
-        return self.names or Names(self.mesh.services, self.mesh.settings.domain)
 
     def reach(self, to: Destination) -> Reached | Missing:
         """The destination, noted."""
@@ -222,13 +215,16 @@ def l4_concerns(sight: Sight, match: L4Match) -> bool:
     return _concerns(sight, match)
 
 
-def labelled_hosts(mesh: Mesh) -> frozenset[str]:
-    """The hosts whose rules or policies ask for the caller's labels."""
-    ruled = (host for host, sets in mesh.routes.items() if any(_asks_labels(one) for one in sets))
-    steered = (host for host, policies in mesh.policies.items() if any(one.workload_selector for one in policies))
-    return frozenset((*ruled, *steered))
+def asks_labels(mesh: Mesh, hosts: Iterable[str]) -> bool:
+    """Whether what is made from `hosts` may differ between callers of one namespace: rules or policies of one of them, or of a
+    wildcard that covers it, ask for the caller's labels."""
+    return any(_asks_labels(mesh, key) for host in hosts for key in patterns(host))
 
 
-def _asks_labels(of: RouteSet) -> bool:
+def _asks_labels(mesh: Mesh, key: str) -> bool:
+    return any(map(_routes_ask, mesh.routes.get(key, ()))) or any(one.workload_selector for one in mesh.policies.get(key, ()))
+
+
+def _routes_ask(of: RouteSet) -> bool:
     http = any(match.source_labels for rule in of.http for match in rule.matches)
     return http or any(match.source_labels for rule in (*of.tcp, *of.tls) for match in rule.matches)

@@ -15,7 +15,6 @@ from weft.compile.scope.inputs import (
     VirtualHostInput,
 )
 from weft.compile.scope.lookup import Answer, answer, asked, domains, is_external, port_asked
-from weft.compile.scope.near import Names
 from weft.compile.scope.rules import Sight, http_routes, l4_targets, matches_all, plain_forward, unreachable
 from weft.envoy.names import (
     INNER_LISTENER,
@@ -41,8 +40,8 @@ def caller(proxy: Proxy) -> Caller:
 # virtual hosts
 
 
-def virtual_host(mesh: Mesh, of: Caller, route_config: str, host: str, names: Names | None = None) -> VirtualHostInput:
-    """What answers `host`, as it stands in a request's Host or :authority. `names` spare the making of an index."""
+def virtual_host(mesh: Mesh, of: Caller, route_config: str, host: str) -> VirtualHostInput:
+    """What answers `host`, as it stands in a request's Host or :authority."""
     parts = asked(host)
     if parts is None:
         return _invalid(route_config)
@@ -52,7 +51,7 @@ def virtual_host(mesh: Mesh, of: Caller, route_config: str, host: str, names: Na
     name = vhds_name(route_config, found.host + parts.suffix)
     if parts.host not in spelled:  # cannot happen for what HTTP calls a host; were it to, it must still be answered
         spelled, name = (parts.host,), vhds_name(route_config, parts.host + parts.suffix)
-    sight = Sight(mesh, of, _port_number(found, parts.port), names, set(tried))
+    sight = Sight(mesh, of, _port_number(found, parts.port), set(tried))
     routes = _routes(sight, found, parts.port)
     origin = found.rules.origin if found.rules else found.service.origin if found.service else None
     if origin:
@@ -97,7 +96,7 @@ def _routes(sight: Sight, found: Answer, written: int) -> tuple[RouteInput, ...]
 
 def _unknown(sight: Sight, found: Answer) -> tuple[RouteInput, ...]:
     if found.in_mesh:
-        return _always(not_found.unknown_host(sight.near, sight.caller.namespace, found))
+        return _always(not_found.unknown_host(sight.mesh, sight.caller.namespace, found))
     if sight.mesh.settings.allow_any:
         return _passed()
     return _always(not_found.blocked(found.host))
