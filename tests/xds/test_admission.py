@@ -1,9 +1,12 @@
 """Random hosts: what one proxy can make us and its Envoy hold."""
 
 from conversation import Conversation
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
+from envoy.config.route.v3.route_components_pb2 import VirtualHost
 
-from weft.envoy.types import VIRTUAL_HOST
-from weft.testing.tiny_snapshot import TinyService
+from weft.envoy.names import PASSTHROUGH
+from weft.envoy.types import CLUSTER, VIRTUAL_HOST, EnvoyResource, envoy_resource
+from weft.testing.tiny_snapshot import TinyService, TinySnapshot
 from weft.xds.admission import Caps
 from weft.xds.session import SessionSettings
 from weft.xds.stand_in import is_plain_host
@@ -80,3 +83,28 @@ def test_a_strange_host_never_becomes_a_domain() -> None:
     assert not talk.envoy.waiting
     domains = {domain for host in talk.envoy.hosts.values() for domain in host.domains}
     assert all(is_plain_host(domain.replace("|", "")) for domain in domains) and "*" not in domains
+
+
+class Passing(TinySnapshot):
+    """A mesh that lets unknown hosts pass."""
+
+    def virtual_host(self, route_config: str, host: str) -> EnvoyResource:
+        name = f"{route_config}/{host}"
+        message = VirtualHost(name=name, domains=[host], routes=[{"match": {"prefix": "/"}, "route": {"cluster": PASSTHROUGH}}])
+        return envoy_resource(VIRTUAL_HOST, name, message, clusters=(PASSTHROUGH,), hosts=frozenset({host}))
+
+    def cluster(self, name: str) -> EnvoyResource | None:
+        return envoy_resource(CLUSTER, name, Cluster(name=name, type="STATIC")) if name == PASSTHROUGH else None
+
+
+def test_hosts_outside_the_mesh_still_pass_beyond_the_cap() -> None:
+    """A crawler's thousand hosts share a virtual host that forwards them all, each with its own domain."""
+    talk = Conversation(settings=SessionSettings(caps=Caps(unknown=5, interval=1.0)))
+    talk.mesh = Passing((), 1)
+    talk.connect()
+    for number in range(1000):
+        talk.call(f"host-{number}.example.com")
+    talk.wait(2.0)
+    assert len(talk.session.held(VIRTUAL_HOST)) == 7 and not talk.envoy.waiting
+    served = talk.envoy.serves("host-777.example.com")
+    assert served is not None and served.routes[0].route.cluster == PASSTHROUGH

@@ -96,3 +96,54 @@ def test_eager_clusters_come_first_and_stay() -> None:
     talk = Conversation(OLD, eager=(OLD.cluster("v1"),))
     assert talk.connect()[1] == "< Cluster v1|reviews"
     assert talk.wait(1000.0) == []
+
+
+def test_a_cluster_that_lingers_keeps_its_endpoints() -> None:
+    """When a subset loses its endpoints in the change that routes past it, requests under way still find them."""
+    talk = Conversation(OLD)
+    talk.connect()
+    talk.call("reviews")
+    assert talk.apply(TinyService("reviews", {"v1": (), "v2": (2,)}, weights={"v2": 1})) == [
+        "< Cluster v2|reviews",
+        "> Endpoints +v2|reviews",
+        "< Endpoints v2|reviews",
+        "< VirtualHost reviews:80(reviews)",
+    ]
+    assert talk.wait(29.0) == []
+
+
+def test_a_cluster_that_lingers_follows_endpoints_that_moved() -> None:
+    """New endpoints of a cluster that lingers are told: the old ones may be gone."""
+    talk = Conversation(OLD)
+    talk.connect()
+    talk.call("reviews")
+    talk.apply(NEW)
+    assert talk.scale(TinyService("reviews", {"v1": (3,), "v2": (2,)}, weights={"v2": 1})) == ["< Endpoints v1|reviews"]
+
+
+def test_a_cluster_that_is_desired_again_has_what_became_of_it_meanwhile() -> None:
+    """What was kept back while it lingered is told before the route that names it."""
+    talk = Conversation(OLD)
+    talk.connect()
+    talk.call("reviews")
+    talk.apply(NEW)
+    assert talk.apply(TinyService("reviews", {"v1": (), "v2": (2,)}, weights={"v2": 1}, connect_timeout=2)) == [
+        "< Cluster v2|reviews",
+        "< Endpoints v2|reviews",
+    ]
+    assert talk.apply(TinyService("reviews", {"v1": (), "v2": (2,)}, weights={"v1": 1}, connect_timeout=2)) == [
+        "< Cluster v1|reviews",
+        "< Endpoints v1|reviews",
+        "< VirtualHost reviews:80(reviews)",
+    ]
+
+
+def test_a_subset_that_went_while_nobody_was_connected_stays_until_the_route_is_told() -> None:
+    """After a reconnect the old cluster and its endpoints are left alone until the new route is there."""
+    talk = Conversation(OLD)
+    talk.connect()
+    talk.call("reviews")
+    talk.mesh = talk.mesh.with_service(TinyService("reviews", {"v1": (), "v2": (2,)}, weights={"v2": 1}))
+    said = talk.connect()
+    assert "< Endpoints v1|reviews" not in said
+    assert said.index("< Endpoints v2|reviews") < said.index("< VirtualHost reviews:80(reviews)")

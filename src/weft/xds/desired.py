@@ -6,13 +6,15 @@ where it matters, and a cluster is wanted for as long as something names it.
 
 from collections.abc import Iterable
 
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+
 from weft.envoy.names import parse_outbound
 from weft.envoy.types import CLUSTER, ENDPOINTS, LISTENER, ROUTE_CONFIGURATION, VIRTUAL_HOST, EnvoyResource
 from weft.model.mesh import Change
 from weft.xds.admission import Caps
 from weft.xds.interest import Interest, concerned
 from weft.xds.ledger import Ledger
-from weft.xds.order import Key, Uses, named_clusters, refused_clusters
+from weft.xds.order import Key, Uses, desired_clusters, named_clusters, refused_clusters
 from weft.xds.snapshots import Snapshot
 from weft.xds.stand_in import empty_cluster, rejected_virtual_host
 from weft.xds.virtual_hosts import VirtualHosts
@@ -46,7 +48,7 @@ class Desired:
         else:
             # Endpoints decide more than their assignment: a service that is partly in the mesh is split by their weights.
             keys = self.interest.of(concerned(change))
-        for key in sorted(keys):
+        for key in sorted(keys, key=_users_first):
             self.look_up(key, now)
 
     def look_up(self, key: Key, now: float) -> None:
@@ -63,7 +65,9 @@ class Desired:
     # One type each
 
     def _cluster(self, key: Key, now: float) -> None:
-        """A cluster that is no more is not taken back here: it lingers."""
+        """A cluster that is no more is not taken back here: it lingers, and so does one that nothing should name any more."""
+        if self._lingers(self.ledgers[CLUSTER], key.name):
+            return
         resource = self.snapshot.cluster(key.name)
         self.interest.follow(key, _hosts(resource, key.name))
         if resource is None and key.name in self.explicit:
@@ -72,16 +76,24 @@ class Desired:
             self.ledgers[CLUSTER].want(key.name, resource, now)
 
     def _named(self, key: Key, now: float) -> None:
-        """Endpoints and route configurations. Held ones that are no more are kept: whoever uses them goes first."""
+        """Endpoints and route configurations. Held ones that are no more are kept: whoever uses them goes first. So are the
+        endpoints of a cluster that lingers, when there would be none."""
         endpoints = key.type_url == ENDPOINTS
         resource = self.snapshot.endpoints(key.name) if endpoints else self.snapshot.route_configuration(key.name)
         self.interest.follow(key, _hosts(resource, key.name))
         ledger = self.ledgers[key.type_url]
         entry = ledger.entries.get(key.name)
+        if endpoints and self._lingers(ledger, key.name) and not _has_endpoints(resource):
+            return
         if resource is not None or entry is None or not entry.told_version:
             ledger.want(key.name, resource, now)
         if not endpoints:
             self.account(key, now)
+
+    def _lingers(self, ledger: Ledger, cluster: str) -> bool:
+        """Whether the proxy has something of a cluster that serves only what is about to be replaced."""
+        entry = ledger.entries.get(cluster)
+        return entry is not None and bool(entry.told_version) and not self.uses.desired(cluster)
 
     def _listen(self, now: float) -> None:
         listeners = self.snapshot.listeners()
@@ -149,7 +161,7 @@ class Desired:
     def ask_cluster(self, name: str, now: float) -> None:
         """The proxy asked a cluster by name, because a request names one that it does not hold."""
         self.explicit.add(name)
-        self.uses.set(Key(CLUSTER, name), (name,), now)
+        self.need(Key(CLUSTER, name), (name,), now)
         self._cluster(Key(CLUSTER, name), now)
 
     def drop(self, key: Key, now: float) -> None:
@@ -172,12 +184,16 @@ class Desired:
             return
         entry = self.ledgers[key.type_url].entries.get(key.name)
         clusters, hold = named_clusters(entry) if entry is not None else (frozenset[str](), 0.0)
-        self.need(key, clusters, now, hold)
+        self.need(key, clusters, now, hold, desired_clusters(entry) if entry is not None else ())
 
-    def need(self, key: Key, clusters: Iterable[str], now: float, hold: float = 0.0) -> None:
-        """`key` names exactly `clusters`."""
-        for name in self.uses.set(key, clusters, now, hold):
+    def need(
+        self, key: Key, clusters: Iterable[str], now: float, hold: float = 0.0, desired: Iterable[str] | None = None
+    ) -> None:
+        """`key` names exactly `clusters`, and should name `desired` (None: the same)."""
+        for name in self.uses.set(key, clusters, now, hold, desired=desired):
             self._cluster(Key(CLUSTER, name), now)
+            if name in self.ledgers[ENDPOINTS].entries:
+                self._named(Key(ENDPOINTS, name), now)
 
     def leave(self, cluster: str) -> bool:
         """A cluster nobody uses goes; whether the proxy must be told. Envoy then drops its endpoints' subscription too."""
@@ -189,6 +205,17 @@ class Desired:
             return True
         self.ledgers[CLUSTER].forget(cluster)
         return False
+
+
+def _users_first(key: Key) -> tuple[bool, Key]:
+    """What names clusters is looked up before these: it decides which of them linger."""
+    return key.type_url in (CLUSTER, ENDPOINTS), key
+
+
+def _has_endpoints(resource: EnvoyResource | None) -> bool:
+    return resource is not None and any(
+        locality.lb_endpoints for locality in ClusterLoadAssignment.FromString(resource.body).endpoints
+    )
 
 
 def _hosts(resource: EnvoyResource | None, name: str) -> frozenset[str]:

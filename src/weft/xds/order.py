@@ -2,7 +2,8 @@
 
 A cluster is used by every listener, route configuration and virtual host that names it and that the proxy holds, was told
 or waits for. Requests that were routed before a change may be held by filters for long after it: a cluster stays until
-the last resource that named it was replaced, the replacement acknowledged, and a while has passed.
+the last resource that named it was replaced, the replacement acknowledged, and a while has passed. Until then it keeps what
+it had, endpoints included, whatever became of the subset or service it stood for.
 """
 
 from collections.abc import Iterable
@@ -21,60 +22,92 @@ class Key(NamedTuple):
 
 
 @dataclass(slots=True)
+class Named:
+    """Who names what, and how many name it."""
+
+    by: dict[Key, frozenset[str]] = field(default_factory=dict)
+    count: dict[str, int] = field(default_factory=dict)
+
+    def replace(self, user: Key, names: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """`user` names exactly `names` from now on. Returns what nobody named before, and what nobody names any more."""
+        old = self.by.get(user, frozenset())
+        if names == old:
+            return (), ()
+        if names:
+            self.by[user] = names
+        else:
+            del self.by[user]
+        gained = tuple(name for name in sorted(names - old) if self._more(name))
+        return gained, tuple(name for name in sorted(old - names) if self._fewer(name))
+
+    def _more(self, name: str) -> bool:
+        count = self.count[name] = self.count.get(name, 0) + 1
+        return count == 1
+
+    def _fewer(self, name: str) -> bool:
+        self.count[name] -= 1
+        if self.count[name]:
+            return False
+        del self.count[name]
+        return True
+
+
+@dataclass(slots=True)
 class Uses:
-    """Users of clusters. `leaving` holds the clusters nobody uses, with the time at which they may go."""
+    """Users of clusters. `leaving` holds the clusters nobody uses, with the time at which they may go. A cluster that is
+    used but not `desired` serves only what is about to be replaced."""
 
     linger: float
     leaving: dict[str, float] = field(default_factory=dict)
-    _of: dict[Key, frozenset[str]] = field(default_factory=dict)
+    _used: Named = field(default_factory=Named)
+    _desired: Named = field(default_factory=Named)
     _hold: dict[Key, float] = field(default_factory=dict)
-    _count: dict[str, int] = field(default_factory=dict)
+    _adopted: set[str] = field(default_factory=set)
 
-    def set(self, user: Key, clusters: Iterable[str], now: float, hold: float = 0.0) -> tuple[str, ...]:
-        """`user` names exactly `clusters` from now on. `hold`: seconds for which it may hold requests, which counts for what
-        it named until now. Returns those that nobody named before."""
+    def set(
+        self, user: Key, clusters: Iterable[str], now: float, hold: float = 0.0, *, desired: Iterable[str] | None = None
+    ) -> tuple[str, ...]:
+        """`user` names exactly `clusters` from now on, and should name `desired` (None: the same). `hold`: seconds for which
+        it may hold requests, which counts for what it named until now. Returns those that nobody desired before."""
         new = frozenset(clusters)
-        old = self._of.get(user, frozenset())
         held = self._hold.pop(user, 0.0)
         if new and hold:
             self._hold[user] = hold
-        if new == old:
-            return ()
-        if new:
-            self._of[user] = new
-        else:
-            self._of.pop(user, None)
-        self._fewer(old - new, now, max(hold, held))
-        return tuple(name for name in sorted(new - old) if self._more(name))
-
-    def _more(self, name: str) -> bool:
-        count = self._count[name] = self._count.get(name, 0) + 1
-        self.leaving.pop(name, None)
-        return count == 1
-
-    def _fewer(self, names: Iterable[str], now: float, hold: float) -> None:
-        for name in names:
-            self._count[name] -= 1
-            if not self._count[name]:
-                del self._count[name]
-                self.leaving[name] = now + max(self.linger, hold)
+        gained, lost = self._used.replace(user, new)
+        for name in gained:
+            self.leaving.pop(name, None)
+            self._adopted.discard(name)
+        for name in lost:
+            self.leaving[name] = now + max(self.linger, hold, held)
+        return self._desired.replace(user, new if desired is None else frozenset(desired))[0]
 
     def adopt(self, names: Iterable[str], now: float) -> None:
         """The proxy holds these clusters from an earlier stream: what nobody names by then leaves after the usual while."""
         for name in names:
-            if name not in self._count:
+            if not self.used(name):
                 self.leaving[name] = now + self.linger
+                self._adopted.add(name)
 
     def used(self, name: str) -> bool:
         """Whether anything names the cluster."""
-        return name in self._count
+        return name in self._used.count
 
-    def gone(self, now: float) -> tuple[str, ...]:
-        """The clusters whose time has come; they are not followed any more."""
-        names = tuple(sorted(name for name, at in self.leaving.items() if at <= now))
-        for name in names:
-            del self.leaving[name]
-        return names
+    def desired(self, name: str) -> bool:
+        """Whether anything should name the cluster once all is told."""
+        return name in self._desired.count
+
+    def gone(self, now: float, *, settled: bool = True) -> tuple[str, ...]:
+        """The clusters whose time has come; they are not followed any more. `settled`: the proxy holds every route as it
+        should be; until then a route of an earlier stream, of which we know nothing, may name what was adopted."""
+        due = sorted(name for name, at in self.leaving.items() if at <= now)
+        kept = set() if settled else self._adopted.intersection(due)
+        for name in due:
+            if name in kept:
+                self.leaving[name] = now + self.linger
+            else:
+                del self.leaving[name]
+                self._adopted.discard(name)
+        return tuple(name for name in due if name not in kept)
 
 
 def named_clusters(entry: Entry) -> tuple[frozenset[str], float]:
@@ -83,6 +116,11 @@ def named_clusters(entry: Entry) -> tuple[frozenset[str], float]:
     if not states:
         return frozenset(), 0.0
     return frozenset().union(*(state.clusters for state in states)), max(state.hold for state in states)
+
+
+def desired_clusters(entry: Entry) -> tuple[str, ...]:
+    """The clusters an entry sends traffic to once it is told."""
+    return () if entry.wanted is None else entry.wanted.clusters
 
 
 def ready(resource: EnvoyResource, clusters: Ledger, endpoints: Ledger) -> bool:

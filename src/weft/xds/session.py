@@ -27,6 +27,8 @@ from weft.xds.subscription import Asked, Subscription
 
 _CLUSTER_FLIGHTS = 16  # Envoy withholds the acknowledgement of clusters while one warms: several may be in flight
 
+_USERS = (LISTENER, ROUTE_CONFIGURATION, VIRTUAL_HOST)  # what names clusters
+
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
@@ -138,6 +140,8 @@ class Session:
                 self._desired.stand_in(rejection.name, f"VirtualHost {rejection.name}", rejection.message, now)
             elif type_url == CLUSTER:
                 self._desired.cluster_refused(rejection.name, now)
+            else:
+                self._desired.account(Key(type_url, rejection.name), now)
 
     # Questions of the proxy
 
@@ -200,7 +204,8 @@ class Session:
         subscription = self._subscriptions[CLUSTER]
         if not subscription.started or len(ledger.flights) >= _CLUSTER_FLIGHTS:
             return []
-        removed = [name for name in self._desired.uses.gone(now) if self._desired.leave(name)]
+        settled = not any(self._ledgers[each].due or self._ledgers[each].flights for each in _USERS)
+        removed = [name for name in self._desired.uses.gone(now, settled=settled) if self._desired.leave(name)]
         wanted = [name for name in ledger.due if subscription.wildcard or name in subscription.names]
         names = ledger.batch(sorted(wanted))
         for name in names:
@@ -266,7 +271,7 @@ class Session:
     def _next(self, now: float) -> float | None:
         """When something will be due without anybody saying anything."""
         times = list(self._desired.uses.leaving.values())
-        for ledger in (self._ledgers[type_url] for type_url in (LISTENER, ROUTE_CONFIGURATION, VIRTUAL_HOST)):
+        for ledger in (self._ledgers[type_url] for type_url in _USERS):
             if not ledger.flights:
                 times += [(entry.due_since or now) + self._settings.release_after for _, entry in ledger.due_entries()]
         shared = self._desired.virtual_hosts.shared
