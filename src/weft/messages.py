@@ -50,6 +50,7 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
     "unknown-dependency": (E, "it depends on {name}, which is {why}", "{hint}"),
     "dependency-cycle": (E, "services wait for each other: {cycle}", ""),
     # references across resources
+    "rule-without-service": (W, "there is no service {host}: the rule waits for it", "{hint}"),
     "unknown-host": (W, "there is no service {host}", "{hint}"),
     "host-not-exported": (W, "the service {host} is not exported to namespace {namespace}", "{hint}"),
     "unknown-port": (W, "the service {host} has no port {port}", "its ports are {ports}"),

@@ -133,7 +133,7 @@ def test_a_rule_for_nobody() -> None:
     """A DestinationRule for an unknown host is found at its host; one for a wildcard is not."""
     found = _only(core("web"), istio("DestinationRule", "d", "{host: wen}"))
     assert (found.code, found.ref.field, found.hint) == (
-        "unknown-host",
+        "rule-without-service",
         "spec.host",
         "did you mean web.default.svc.cluster.local?",
     )

@@ -60,7 +60,8 @@ def _unknown_host(reference: Reference, mesh: Mesh, namespace: str) -> Finding:
         return finding("host-not-exported", at, host=host, namespace=namespace, hint=hint)
     meant = [one for one in candidates(host, namespace, mesh.settings.domain) if one in mesh.services]
     meant += [one for one in mesh.nearest(host) if one not in meant]
-    return finding("unknown-host", at, host=host, hint=f"did you mean {' or '.join(meant[:3])}?" if meant else "")
+    code = "unknown-host" if reference.origin.kind == "VirtualService" else "rule-without-service"
+    return finding(code, at, host=host, hint=f"did you mean {' or '.join(meant[:3])}?" if meant else "")
 
 
 def _host_field(reference: Reference) -> Ref:
