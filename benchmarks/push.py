@@ -4,9 +4,9 @@
     python -m benchmarks.push --api [--clients 100]
 
 Every simulated proxy calls five services, one of them the same for all. Each kind of change is made to that shared service
-and to one that few call; then half of the proxies reconnect at once. The peer, in the same run, is grpc.aio alone writing the same
-bytes to as many streams. CPU is the control plane's, in its own process, its idle rate taken off. `--api` measures from `weft apply`'s
-request returning to the last acknowledgement instead.
+and to one that few call; then half of the proxies reconnect at once. The peer, in the same run, is grpc.aio alone writing the
+same bytes to as many streams. CPU is the control plane's, in a process of its own, its idle rate taken off. `--api` measures
+from the answer to what `weft apply` sends until the last acknowledgement instead.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks import push_mesh
@@ -133,11 +134,18 @@ class Round:
 
 def changes(services: int) -> Iterator[tuple[str, Callable[[int], Sequence[push_mesh.Body]]]]:
     """Each kind of change, to what few call and to what all call; the function makes a new one of the kind each time."""
-    few = push_mesh.name(1)
-    for who, service, number in (("few", few, 1), ("all", push_mesh.SHARED, 0)):
-        yield f"endpoint health, {who}", lambda i, s=service, n=number: [push_mesh.workload(s, n, 1, healthy=i % 2 == 1)]
-        yield f"route weight, {who}", lambda i, s=service: [push_mesh.weights(s, 80 - i)]
+    for who, service, number in (("few", push_mesh.name(1), 1), ("all", push_mesh.SHARED, 0)):
+        yield f"endpoint health, {who}", partial(_health, service, number)
+        yield f"route weight, {who}", partial(_weight, service)
     yield "new service", lambda i: list(push_mesh.service(push_mesh.name(services + i), services + i))
+
+
+def _health(service: str, number: int, i: int) -> Sequence[push_mesh.Body]:
+    return [push_mesh.workload(service, number, 1, healthy=i % 2 == 1)]
+
+
+def _weight(service: str, i: int) -> Sequence[push_mesh.Body]:
+    return [push_mesh.weights(service, 80 - i)]
 
 
 def measured(services: int, clients: int, repeat: int, profile: str) -> tuple[Memory, list[Row]]:
@@ -215,13 +223,15 @@ def _p99(times: list[float]) -> float:
 def report(memory: Memory, rows: Sequence[Row]) -> None:
     """One table."""
     print(
-        f"\n{memory.services} services, {memory.clients} proxies: read in {memory.load:.1f} s of CPU, RSS {memory.rss_empty:.0f} MiB"
-        f" without and {memory.rss:.0f} MiB with the proxies (PSS {memory.pss:.0f}), idle {memory.idle:.1f} ms of CPU a second"
+        f"\n{memory.services} services, {memory.clients} proxies: read in {memory.load:.1f} s of CPU, RSS"
+        f" {memory.rss_empty:.0f} MiB without and {memory.rss:.0f} MiB with the proxies (PSS {memory.pss:.0f}),"
+        f" idle {memory.idle:.1f} ms of CPU a second"
     )
     head = f"{'change':32} {'told':>5} {'last ACK ms':>12} {'CPU ms':>8} {'bytes each':>11} {'bytes others':>13}"
     print(f"{head}   raw grpc.aio: {'ms':>6} {'CPU ms':>7}   ratio: time  CPU")
     for row in rows:
-        text = f"{row.change:32} {row.concerned:5} {row.last_ack:12.1f} {row.cpu:8.1f} {row.bytes_concerned:11.0f} {row.bytes_other:13.0f}"
+        text = f"{row.change:32} {row.concerned:5} {row.last_ack:12.1f} {row.cpu:8.1f}"
+        text += f" {row.bytes_concerned:11.0f} {row.bytes_other:13.0f}"
         if row.raw_last_ack:
             text += f"{row.raw_last_ack:23.1f} {row.raw_cpu:7.1f}"
             text += f"{row.last_ack / row.raw_last_ack:15.1f} {row.cpu / row.raw_cpu:4.1f}"

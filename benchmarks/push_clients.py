@@ -104,13 +104,13 @@ class Clients:
     async def close(self) -> None:
         """Ends all streams and connections."""
         await self.drop(len(self._tasks))
-        await asyncio.gather(*(channel.close() for channel in self._channels))
+        await asyncio.gather(*(channel.close(None) for channel in self._channels))
         self._sessions, self._channels, self._clients, self._tasks = [], [], [], []
 
     async def open_raw(self, address: str, clients: int) -> None:
         """Connects `clients` that only acknowledge."""
         self._channels = _channels(address, clients)
-        calls = [channel.stream_stream(METHOD) for channel in self._channels]
+        calls = [channel.stream_stream(METHOD, None, None) for channel in self._channels]
         self._tasks = [asyncio.create_task(_acknowledging(calls[client // PER_CONNECTION])) for client in range(clients)]
 
 

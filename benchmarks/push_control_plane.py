@@ -7,7 +7,7 @@ neither here nor at the peer.
 import argparse
 import asyncio
 import cProfile
-import gc
+import io
 import logging
 import pstats
 import tempfile
@@ -22,6 +22,7 @@ from benchmarks import push_mesh
 from benchmarks.child import serve
 from weft import __version__
 from weft.ca.api_authority import api_identity
+from weft.controlplane import collector
 from weft.controlplane.admission import Judge
 from weft.controlplane.api import kubeconfig
 from weft.controlplane.api.application import application, version
@@ -57,6 +58,7 @@ class PushControlPlane:
         await self._store.write([Put(push_mesh.key(body), body) for body in bodies])
         before = time.process_time()
         await self._reconciler.load()
+        collector.settle()
         load = time.process_time() - before
         server = grpc.aio.server(options=SERVER_OPTIONS)
         self._ads.add_to(server)
@@ -67,7 +69,6 @@ class PushControlPlane:
         parts = (self._reconciler.run(), self._ads.run(), api.run(), StatusWriter(self._store, self._reconciler, timestamp).run())
         tasks = [asyncio.create_task(part) for part in parts]
         operations = (self.started, self.write, self.usage, self.last_ack, self.synced, self.profile, self.profiled)
-        gc.collect()
         await serve({operation.__name__: operation for operation in operations})
         for task in tasks:
             task.cancel()
@@ -135,10 +136,11 @@ class PushControlPlane:
         """Ends profiling and writes what took longest."""
         assert self._profile
         self._profile.disable()
-        with open(path, "w") as file:
-            statistics = pstats.Stats(self._profile, stream=file)
-            statistics.sort_stats("tottime").print_stats(count)
-            statistics.sort_stats("cumulative").print_stats(count)
+        text = io.StringIO()
+        statistics = pstats.Stats(self._profile, stream=text)
+        statistics.sort_stats("tottime").print_stats(count)
+        statistics.sort_stats("cumulative").print_stats(count)
+        Path(path).write_text(text.getvalue())
 
 
 def main() -> None:

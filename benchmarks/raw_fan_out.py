@@ -25,6 +25,7 @@ class RawFanOut:
         self._outboxes: list[asyncio.Queue[bytes]] = []
         self._missing = 0
         self._done = asyncio.Event()
+        self._joined = asyncio.Event()
 
     async def run(self) -> None:
         """Until standard input ends."""
@@ -48,6 +49,7 @@ class RawFanOut:
     async def _read(self, requests: AsyncIterator[bytes], outbox: asyncio.Queue[bytes]) -> None:
         await anext(requests)
         self._outboxes.append(outbox)
+        self._joined.set()
         async for _ in requests:
             self._missing -= 1
             if not self._missing:
@@ -62,7 +64,8 @@ class RawFanOut:
     async def connected(self, streams: int) -> None:
         """Returns when that many streams are there."""
         while len(self._outboxes) < streams:
-            await asyncio.sleep(0.02)
+            self._joined.clear()
+            await self._joined.wait()
 
     async def push(self, messages: list[str], streams: int) -> tuple[float, float]:
         """Seconds, and CPU seconds, from the first write to the last acknowledgement of `streams` of the streams."""

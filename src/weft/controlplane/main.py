@@ -17,7 +17,7 @@ from weft.ca.folder import CurrentAuthority, Folder
 from weft.ca.server import CertificatesServicer, EnrollmentServicer, Lifetimes, Office
 from weft.ca.transport.own_certificate import OwnCertificate
 from weft.ca.transport.server import NODES, STRANGERS, Listener, Peers, RefusalLog, keep
-from weft.controlplane import addresses, extension, metrics, proxy_list
+from weft.controlplane import addresses, collector, extension, metrics, proxy_list
 from weft.controlplane.admission import Judge
 from weft.controlplane.api import kubeconfig
 from weft.controlplane.api.application import application, version
@@ -115,6 +115,7 @@ class ControlPlane:
             with contextlib.suppress(Conflict):
                 await self._store.write([Put(Key("namespaces", "", name), _namespace(name), 0)])
         await self._reconciler.load()
+        collector.settle()
         self._grants.table = grants(self._reconciler.resources)
         await self._registry.start()
         self._known = set(self._registry.proxies)

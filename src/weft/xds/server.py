@@ -27,7 +27,7 @@ PROXY_METADATA = "weft-proxy"
 _SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 _TICK = 0.2  # seconds between two looks at what is due
 _FIRST_REQUEST = 10.0  # seconds for a peer to say what it wants
-_RENEW = 5.0  # seconds for which an idle session may keep an old mesh alive
+_RENEW = 5.0  # seconds between two looks at which idle sessions keep an old mesh alive
 
 SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", 4 << 20),
@@ -67,7 +67,6 @@ class _Stream:
         self.wake = asyncio.Event()
         self.closed = False
         self.revision = 0
-        self.renewed = since
 
     def put(self, responses: Iterable[Response]) -> None:
         """Responses in their order."""
@@ -114,6 +113,7 @@ class AdsServer:
         self._on_rejection = on_rejection
         self._streams: dict[str, _Stream] = {}
         self._by_host: dict[str, set[_Stream]] = {}
+        self._timed: set[_Stream] = set()  # those whose session has a deadline
         self._revision = 0
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -126,16 +126,18 @@ class AdsServer:
 
     async def run(self) -> None:
         """Lets time pass for all sessions, without end."""
+        renewed = self._clock()
         while True:
             await asyncio.sleep(_TICK)
             now = self._clock()
-            for stream in tuple(self._streams.values()):
+            for stream in tuple(self._timed):
                 deadline = stream.session.deadline
                 if deadline is not None and deadline <= now:
                     stream.put(stream.session.tick(now))
                     self._note(stream)
-                elif stream.revision != self._revision and now - stream.renewed >= _RENEW:
-                    self._renew(stream, now)
+            if now - renewed >= _RENEW:
+                renewed = now
+                self._renew_idle()
 
     def publish(self, change: Change) -> None:
         """The mesh changed: whoever holds something made from it is told. Returns at once."""
@@ -210,7 +212,7 @@ class AdsServer:
     def _take(self, stream: _Stream, request: DeltaDiscoveryRequest) -> None:
         now = self._clock()
         if stream.change is None and stream.revision != self._revision:
-            self._renew(stream, now)
+            self._renew(stream)
         stream.put(stream.session.receive(request, now))
         self._note(stream)
 
@@ -231,18 +233,27 @@ class AdsServer:
         if snapshot is None:
             return  # unregistered: it keeps what it has until it goes
         now = self._clock()
-        stream.revision, stream.renewed = self._revision, now
+        stream.revision = self._revision
         stream.put(stream.session.update(snapshot, change, now))
         self._note(stream)
 
-    def _renew(self, stream: _Stream, now: float) -> None:
+    def _renew_idle(self) -> None:
+        for stream in self._streams.values():
+            if stream.revision != self._revision and stream.change is None:
+                self._renew(stream)
+
+    def _renew(self, stream: _Stream) -> None:
         snapshot = self._current(stream.session.proxy)
-        stream.revision, stream.renewed = self._revision, now
+        stream.revision = self._revision
         if snapshot is not None:
             stream.session.renew(snapshot)
 
     def _note(self, stream: _Stream) -> None:
-        """Keeps the inverse index, and passes on what was refused."""
+        """Keeps what finds a session by host and by deadline, and passes on what was refused."""
+        if stream.session.deadline is None:
+            self._timed.discard(stream)
+        else:
+            self._timed.add(stream)
         gained, lost = stream.session.take_host_changes()
         for host in gained:
             self._by_host.setdefault(host, set()).add(stream)
@@ -267,6 +278,7 @@ class AdsServer:
 
     def _disconnected(self, proxy: str, stream: _Stream) -> None:
         self._note(stream)
+        self._timed.discard(stream)
         for host in tuple(stream.session.hosts):
             self._leave(host, stream)
         if self._streams.get(proxy) is stream:
