@@ -3,8 +3,8 @@
     python -m benchmarks.memory [--sidecars 20] [--services 10,1000]
 
 Each sidecar's application calls one service. Memory is PSS (proportional set size), so that what the Envoys share counts
-once. The peer in the
-same run is one bare Envoy with a static configuration of as many services: what a proxy holds that is told everything.
+once. The peer in the same run is one bare Envoy with a static configuration of as many services: what a proxy holds that
+is told everything.
 """
 
 import argparse
