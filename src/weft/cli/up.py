@@ -1,6 +1,7 @@
 """`weft up`: reads the file, tells what is wrong with it, and becomes the supervisor (or starts one, with `--detach`)."""
 
 import os
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -11,7 +12,7 @@ import typer
 
 from weft.cli.settings import LogFormat, settings
 from weft.supervisor.compose import Decoded, decode
-from weft.supervisor.config import SupervisorConfig
+from weft.supervisor.config import STOPPING, SupervisorConfig
 from weft.supervisor.control_client import ControlClient, NotRunning, answer
 from weft.supervisor.home import Home, home, home_path, read
 from weft.supervisor.operations import told
@@ -57,6 +58,7 @@ def up(
         raise typer.Exit(_detached(config, place, timeout))
     command = _command(config)
     sys.stdout.flush()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # kept over exec: the supervisor takes them when it can stop in order
     os.execv(command[0], command)
 
 

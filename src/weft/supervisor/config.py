@@ -4,9 +4,14 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from signal import SIGHUP, SIGINT, SIGTERM
 
 WEFT = (sys.executable, "-P", "-m", "weft.cli.main")
 """How this program is called, whatever folder we are in and whatever is on the PATH."""
+
+
+STOPPING = (SIGINT, SIGTERM, SIGHUP)
+"""What asks a mesh to stop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ import asyncio
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from signal import SIGHUP, SIGINT, SIGTERM
+from signal import SIG_UNBLOCK, pthread_sigmask
 
 from weft.supervisor.application import Application, Service
 from weft.supervisor.changes import Changes
-from weft.supervisor.config import SupervisorConfig
+from weft.supervisor.config import STOPPING, SupervisorConfig
 from weft.supervisor.control import Control
 from weft.supervisor.display import Display
 from weft.supervisor.fleet import Fleet
@@ -108,8 +108,9 @@ class Supervisor:
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (SIGINT, SIGTERM, SIGHUP):
+        for number in STOPPING:
             loop.add_signal_handler(number, self._asked_to_stop)
+        pthread_sigmask(SIG_UNBLOCK, STOPPING)
 
     def _asked_to_stop(self) -> None:
         if self._stopping.is_set():  # the second time: at once
