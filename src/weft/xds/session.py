@@ -204,6 +204,8 @@ class Session:
         subscription = self._subscriptions[CLUSTER]
         if not subscription.started or len(ledger.flights) >= _CLUSTER_FLIGHTS:
             return []
+        if not (ledger.due or self._desired.uses.leaving or CLUSTER in self._unanswered):
+            return []
         settled = not any(self._ledgers[each].due or self._ledgers[each].flights for each in _USERS)
         removed = [name for name in self._desired.uses.gone(now, settled=settled) if self._desired.leave(name)]
         wanted = [name for name in ledger.due if subscription.wildcard or name in subscription.names]
@@ -217,7 +219,7 @@ class Session:
 
     def _tell_endpoints(self) -> list[Response]:
         ledger = self._ledgers[ENDPOINTS]
-        if ledger.flights:
+        if ledger.flights or not (ledger.due or ENDPOINTS in self._unanswered):
             return []
         return self._respond(ENDPOINTS, ledger.batch(sorted(ledger.due)))
 

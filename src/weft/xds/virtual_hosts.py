@@ -17,15 +17,14 @@ Release = Callable[[EnvoyResource, float], bool]
 """Whether a virtual host that is due since then may be told now."""
 
 
-@lru_cache(maxsize=8192)
-def _domains(version: str, body: bytes) -> tuple[str, ...]:
-    return domains_of(body)
-
-
 def _claims(resource: EnvoyResource) -> tuple[str, ...]:
     """The domains of a virtual host, each with its route configuration: only within one they must differ."""
-    route_config = resource.name.rpartition("/")[0]
-    return tuple(f"{route_config}/{domain}" for domain in _domains(resource.version, resource.body))
+    return _claimed(resource.name.rpartition("/")[0], resource.version, resource.body)
+
+
+@lru_cache(maxsize=8192)
+def _claimed(route_config: str, version: str, body: bytes) -> tuple[str, ...]:
+    return tuple(f"{route_config}/{domain}" for domain in domains_of(body))
 
 
 class VirtualHosts:
@@ -166,6 +165,8 @@ class VirtualHosts:
         """Names to tell and names to remove in the next response; both empty while there is nothing that may go."""
         for name, resource, waiting in self.shared.due(now):
             self.ledger.want(name, resource, now, again=waiting)
+        if not self.ledger.due and not self._gone:
+            return (), ()
         due = [(name, entry.wanted) for name, entry in self.ledger.due_entries() if entry.wanted is not None]
         chosen = {name for name, wanted in due if release(wanted, self._since(name))}
         if len(chosen) < len(due) and self._opaque():
