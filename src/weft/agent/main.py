@@ -7,6 +7,7 @@ first report that is too early would tell the control plane that all of them are
 import asyncio
 import logging
 import os
+import time
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,8 @@ from weft.envoy.types import CLUSTER
 from weft.proto import node_pb2
 
 LOG = logging.getLogger(__name__)
-_OBSERVATION = 1.0  # seconds between two looks at what the Envoys counted
+_OBSERVATION = 5.0  # seconds between two looks at what the Envoys counted
+_FRESH = 15.0  # seconds after an instance came in which somebody waits to see its traffic: then a look each second
 _PER_PROXY = ("keys", "held", "envoy", "ports")  # folders with a file or folder for each
 _FIRST_STATES = 3.0  # seconds after which the first report goes out, whatever is still unknown
 
@@ -75,6 +77,7 @@ class Agent:
         self._lives: dict[str, asyncio.Task[None]] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
         self._ports: dict[str, GatewayPorts] = {}
+        self._fresh_until = 0.0
         self._tasks = asyncio.TaskGroup()
         node.relay.rebind = self._rebind
 
@@ -143,6 +146,7 @@ class Agent:
         workload = Workload(self._node, instance)
         workload.envoy.pid = pid
         self._workloads[instance.key] = workload
+        self._fresh_until = time.monotonic() + _FRESH
         if instance.gateway:
             self._ports[instance.key] = self._gateway_ports(workload)
         self._lives[instance.key] = self._tasks.create_task(self._live(workload, self._leaving.get(instance.key)))
@@ -219,7 +223,7 @@ class Agent:
                 latencies=[latency for _, latencies in rows for latency in latencies],
                 proxies=[self._state(status) for status in self.proxies()],
             )
-            await asyncio.sleep(_OBSERVATION)
+            await asyncio.sleep(1.0 if time.monotonic() < self._fresh_until else _OBSERVATION)
 
     def _state(self, status: ProxyStatus) -> node_pb2.ProxyState:
         return node_pb2.ProxyState(
