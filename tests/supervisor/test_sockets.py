@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -128,3 +129,21 @@ async def test_what_cannot_be_done_is_answered(tmp_path: Path) -> None:
             writer.write(line)
             answer = json.loads(await reader.readline())
             assert (answer["ok"], answer["error"]) == (False, error)
+
+
+async def test_private_sockets_leave_the_umask_alone(tmp_path: Path) -> None:
+    """Children inherit it: were it narrowed while both sockets begin, nobody but root could enter a folder that they make."""
+    before = os.umask(0o022)
+    try:
+        async with _spliced(tmp_path) as (held, _), _controlled(tmp_path):
+            assert held.stat().st_mode & 0o777 == 0o600
+        both = [
+            asyncio.create_task(part.run())
+            for part in (Splice(tmp_path / "a", tmp_path / "b"), Control(tmp_path / "c", {"echo": _echo}))
+        ]
+        await asyncio.sleep(0.05)
+        assert (during := os.umask(0o022)) == 0o022, f"{during:o}"
+        for task in both:
+            task.cancel()
+    finally:
+        os.umask(before)

@@ -6,10 +6,11 @@ Who may speak: this user, since the socket is 0600 in a folder of their own.
 import asyncio
 import contextlib
 import json
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from weft.supervisor.private_socket import private_socket
 
 LONGEST_LINE = 16 * 1024 * 1024
 Json = dict[str, Any]
@@ -44,13 +45,7 @@ class Control:
 
     async def run(self) -> None:
         """Serves until cancelled."""
-        with contextlib.suppress(FileNotFoundError):
-            self._path.unlink()
-        previous = os.umask(0o177)
-        try:
-            server = await asyncio.start_unix_server(self._serve, str(self._path), limit=LONGEST_LINE)
-        finally:
-            os.umask(previous)
+        server = await asyncio.start_unix_server(self._serve, sock=private_socket(self._path), limit=LONGEST_LINE)
         try:
             await asyncio.get_running_loop().create_future()
         finally:

@@ -48,7 +48,7 @@ class Kept:
                 return
             failures = failures + 1 if ended.lived < _SHORT else 0
             self.restarts += 1
-            detail = last_lines(self._log, 20) if ended.code > 0 and failures in (1, 5) else ()
+            detail = last_lines(self._log, 20) if ended.code > 0 and failures in (0, 1, 5) else ()
             self._progress.warn(self._name, f"{cause(ended.code)} and is started again", detail)
             await asyncio.sleep(min(2.0, 0.05 * 2**failures) if failures > 1 else 0)
 

@@ -5,9 +5,9 @@ The socket outlives the agent: an Envoy that connects while the agent is away wa
 """
 
 import asyncio
-import contextlib
-import os
 from pathlib import Path
+
+from weft.supervisor.private_socket import private_socket
 
 _RETRY = 0.02
 
@@ -57,13 +57,8 @@ class Splice:
 
     async def run(self) -> None:
         """Listens until cancelled."""
-        with contextlib.suppress(FileNotFoundError):
-            self._path.unlink()
-        previous = os.umask(0o177)
-        try:
-            server = await asyncio.get_running_loop().create_unix_server(self._accepted, str(self._path), backlog=1024)
-        finally:
-            os.umask(previous)
+        bound = private_socket(self._path)
+        server = await asyncio.get_running_loop().create_unix_server(self._accepted, sock=bound, backlog=1024)
         try:
             await asyncio.get_running_loop().create_future()
         finally:
