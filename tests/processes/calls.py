@@ -45,8 +45,8 @@ def reached(done: Done, service: str = "reviews") -> None:
 
 def to_proxy(mesh: RunningMesh) -> socket.socket:
     """A connection to the client's sidecar."""
-    host, _, port = mesh.proxy().partition(":")
-    return socket.create_connection((host, int(port)), timeout=10)
+    host, _, port = mesh.proxy().rpartition(":")
+    return socket.create_connection((host.strip("[]"), int(port)), timeout=10)
 
 
 @contextmanager

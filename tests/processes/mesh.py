@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -28,7 +29,10 @@ import psutil
 from typer.testing import CliRunner
 
 from processes.load import Load, steady
+from weft.cli.access import access
+from weft.cli.api_client import ApiClient
 from weft.cli.main import app
+from weft.supervisor.address import shown
 from weft.supervisor.config import WEFT
 from weft.supervisor.control_client import ControlClient, NotRunning
 from weft.supervisor.home import Home, home, read
@@ -135,16 +139,74 @@ class RunningMesh:
         old = self.kill(name)
         return self.until(lambda: (pid := self.processes().get(name)) != old and pid)
 
+    @contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """While the block runs the process `name` is killed, and killed again whenever it is started."""
+        over = threading.Event()
+
+        def reap() -> None:
+            while not over.is_set():
+                with suppress(NotRunning, KeyError, ProcessLookupError):
+                    self.kill(name)
+                over.wait(0.05)
+
+        reaper = threading.Thread(target=reap)
+        reaper.start()
+        try:
+            yield
+        finally:
+            over.set()
+            reaper.join()
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """While the block runs every process of the mesh is stopped."""
+        family = self.family()
+        for process in family:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in reversed(family):
+                process.resume()
+
+    def ready_control_plane(self) -> bool:
+        """Whether a control plane runs that has said it is ready."""
+        return bool(read(self.home.serve_file).get("pid") == self.processes()[CONTROL_PLANE])
+
     def family(self) -> list[psutil.Process]:
         """Every process of the mesh, the supervisor first."""
         supervisor = psutil.Process(int(read(self.home.mesh_file)["pid"]))
         return [supervisor, *supervisor.children(recursive=True)]
 
+    # Configuration
+
+    def dynamic_clusters(self, instance: str) -> set[str]:
+        """The clusters that the control plane gave to a proxy."""
+        found = json.loads(self.weft("proxy", "config", instance, "clusters", "-o", "json").out)
+        return {each["name"] for each in found} - {"xds-grpc", "connect_inner"}
+
+    def endpoints(self) -> dict[str, bool]:
+        """The registered workloads by name, and whether each is healthy."""
+        items = json.loads(self.weft("get", "workloadentries", "-A", "-o", "json").out)["items"]
+        return {
+            each["metadata"]["name"]: {c["type"]: c["status"] for c in each["status"]["conditions"]}.get("Healthy") == "True"
+            for each in items
+            if each.get("status")
+        }
+
+    @contextmanager
+    def api(self) -> Iterator[ApiClient]:
+        """Its API."""
+        with ApiClient(access(self.home.kubeconfig)) as client:
+            yield client
+
     # Calls
 
     def proxy(self, instance: str = "client-0") -> str:
         """Where the sidecar of an instance takes calls: host:port."""
-        return f"127.0.0.1:{self.instances()[instance]['httpProxy']}"
+        found = self.instances()[instance]
+        return shown(found["host"], found["httpProxy"])
 
     def call(self, url: str, *, proxy: str = "", timeout: float = 10.0, headers: dict[str, str] | None = None) -> Answer:
         """One GET through the sidecar at `proxy` (default: that of client-0), on a connection of its own."""

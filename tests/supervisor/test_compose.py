@@ -211,6 +211,9 @@ def test_images_without_commands_are_one_finding() -> None:
             "$PORT",
         ),
         ("services: {a: {command: x, x-weft: {gateway: true}}}", "invalid-value", 1, ""),
+        ("services: {a: {command: x, x-weft: {host: 10.0.0.1}}}", "invalid-value", 1, "gateway"),
+        ("services: {a: {command: x}}\nx-weft: {host: '::'}", "invalid-value", 1, "::1"),
+        ("services: {a: {x-weft: {gateway: true, gatewayHost: '[::]'}}}", "invalid-value", 1, "brackets"),
         ("services: {a: [", "yaml-syntax", 1, ""),
     ],
 )
@@ -237,6 +240,20 @@ def test_what_has_no_effect_is_a_warning(text: str, code: str) -> None:
     decoded = _decoded(text)
     assert decoded.application
     assert [(found.code, found.severity) for found in decoded.findings] == [(code, Severity.WARNING)]
+
+
+def test_a_loopback_address_of_the_file_is_every_services() -> None:
+    """Unless it has its own; a gateway opens there too when nothing else is said."""
+    decoded = _decoded(
+        """
+        services: {a: {command: x}, b: {command: x, x-weft: {host: 127.0.0.1}}, c: {x-weft: {gateway: true}}}
+        x-weft: {host: "::1"}
+        """
+    )
+    assert decoded.application
+    assert [service.host for service in decoded.application.services] == ["::1", "127.0.0.1", "::1"]
+    assert decoded.application.services[2].gateway_host == "::1"
+    assert decoded.application.host == "::1"
 
 
 def test_versions_of_a_service_agree_on_its_ports() -> None:

@@ -87,6 +87,17 @@ def test_an_upstream_has_an_address() -> None:
     assert planned.environment["DB_5432_ADDR"] == address
 
 
+def test_an_ipv6_host_has_brackets_where_a_port_follows() -> None:
+    """In proxy variables and upstreams' addresses, but not in `$HOST`, which programs bind."""
+    planned = _plan("command: 'x $HOST', x-weft: {host: '::1', ports: [{name: http, port: 80}], upstreams: ['db:1']}")
+    environment, port = planned.environment, planned.http_proxy
+    assert planned.argv == ("x", "::1")
+    assert environment["http_proxy"] == f"http://[::1]:{port}"
+    assert environment["DB_ADDR"] == f"[::1]:{planned.upstreams[0][1]}"
+    assert f"-Dhttp.proxyHost=[::1] -Dhttp.proxyPort={port}" in environment["JAVA_TOOL_OPTIONS"]
+    assert {planned.message("run", 1)["inbound"][0][side]["host"] for side in ("listen", "application")} == {"::1"}
+
+
 def test_weft_is_this_weft() -> None:
     """`weft echo` runs the program that runs the mesh, whatever is on the PATH."""
     assert _plan("command: weft echo --delay 1").argv == (*WEFT, "echo", "--delay", "1")

@@ -16,6 +16,7 @@ from envoy.service.discovery.v3 import discovery_pb2
 
 from weft.agent import http1
 from weft.agent.held import HeldResource
+from weft.agent.instance import Address
 from weft.envoy.names import IDENTITY_SECRET
 from weft.proto import node_pb2
 
@@ -123,7 +124,7 @@ def _is_mtls(body: bytes) -> bool:
 
 def _address(address: Mapping[str, Any]) -> str:
     socket = address.get("socket_address", {})
-    return f"{socket.get('address', '')}:{socket.get('port_value', 0)}"
+    return str(Address(socket.get("address", ""), socket.get("port_value", 0)))
 
 
 async def counted(

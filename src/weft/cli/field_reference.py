@@ -27,7 +27,7 @@ The [Compose specification](https://github.com/compose-spec/compose-spec) for pr
 `.env` file beside it), but for `$PORT`, `$HOST`, `$PORT_<NAME>` and the `*_ADDR` of upstreams, which each instance is given for itself. A service with
 `image` and no `command` is not run: weft runs processes, not containers.
 
-An application listens on `$HOST:$PORT`, a loopback address of its own. It calls other services by their names through the proxy variables it is given
+An application listens on address `$HOST` and port `$PORT`, on loopback. An IPv6 `$HOST` has no brackets; the `*_ADDR` have them. It calls other services by their names through the proxy variables it is given
 (`http_proxy` and its like), or at the local port of an `upstream`.
 """
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from weft.controlplane.addresses import shown
 from weft.model.workload import Proxy
 from weft.proto import node_pb2
 from weft.telemetry.edges import Counters, Edge, Edges, Latency, Party
@@ -68,7 +69,7 @@ class Observation:
 def _addresses(proxies: Iterable[Proxy]) -> Iterable[tuple[str, Party]]:
     for proxy in proxies:
         for port in proxy.inbound:
-            yield f"{port.listen.host}:{port.listen.port}", _party(proxy)
+            yield shown(port.listen), _party(proxy)
 
 
 def _party(proxy: Proxy) -> Party:

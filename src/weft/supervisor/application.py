@@ -6,6 +6,8 @@ from enum import Enum
 from pathlib import Path
 from typing import NewType
 
+from weft.supervisor.address import LOOPBACK
+
 Late = NewType("Late", str)
 """A text after the first step of interpolation (see `interpolation`)."""
 
@@ -107,7 +109,8 @@ class Service:
     locality: str = ""
     network: str = ""
     gateway: bool = False
-    gateway_host: str = "127.0.0.1"
+    gateway_host: str = LOOPBACK
+    host: str = LOOPBACK
     weight: int = 1
 
     @property
@@ -118,7 +121,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """The whole file. `resources` are absolute paths."""
+    """The whole file. `resources` are absolute paths, `host` is where what is weft's own listens."""
 
     name: str
     file: Path
@@ -126,6 +129,7 @@ class Application:
     trust_domain: str = "cluster.local"
     certificate_lifetime: float = 0.0
     resources: tuple[Path, ...] = ()
+    host: str = LOOPBACK
 
     @property
     def folder(self) -> Path:

@@ -12,6 +12,7 @@ from weft.hostname import closest
 from weft.messages import finding
 from weft.ref import Ref
 from weft.supervisor import compose_service, yaml_tree
+from weft.supervisor.address import LOOPBACK, is_loopback
 from weft.supervisor.application import Application, Service
 from weft.supervisor.compose_schema import FILE
 from weft.supervisor.compose_variables import interpolated_file
@@ -97,6 +98,7 @@ class _Reading:
         if self._failed():
             return Decoded(None, tuple(self.findings))
         services = tuple(self._service(name, node) for name, node in nodes.items())
+        self._top_host()
         self._dependencies(services)
         self._ports(services)
         application = self._application(services)
@@ -169,10 +171,20 @@ class _Reading:
             self.add(finding("unsupported-compose-field", _of(first).at(field), **words), line)
 
     def _service(self, name: str, node: yaml_tree.Mapping) -> Service:
-        service, found = compose_service.service(name, node, self.file.parent, self.variables, self.read)
+        service, found = compose_service.service(name, node, self.file.parent, self.variables, self.read, self._host())
         for each, line in found:
             self.add(each, line or node.line)
         return service
+
+    def _host(self) -> str:
+        weft = self.root.get("x-weft")
+        said = weft.get("host") if isinstance(weft, yaml_tree.Mapping) else None
+        return said.text if isinstance(said, Scalar) else LOOPBACK
+
+    def _top_host(self) -> None:
+        if not is_loopback(self._host()):
+            words = {"problem": f"{self._host()!r} is not a loopback address", "hint": "127.0.0.1 or ::1"}
+            self.add(finding("invalid-value", self.ref.at("x-weft.host"), **words), self.root.line)
 
     def _dependencies(self, services: tuple[Service, ...]) -> None:
         known = {service.name for service in services}
@@ -223,6 +235,7 @@ class _Reading:
             services=services,
             trust_domain=str(said.get("trustDomain") or "cluster.local"),
             certificate_lifetime=seconds(str(lifetime)) if lifetime else 0.0,
+            host=self._host(),
             resources=tuple(self.file.parent / str(path) for path in ([resources] if isinstance(resources, str) else resources)),
         )
 

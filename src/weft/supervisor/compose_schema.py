@@ -81,7 +81,8 @@ _SERVICE_WEFT = _object(
         "network": _TEXT,
         "labels": _about({"type": "object", "additionalProperties": _TEXT}, "labels that selectors see"),
         "gateway": _about({"type": "boolean"}, "an Envoy without an application, for Gateways"),
-        "gatewayHost": _about(_TEXT, "the address a gateway listens on; default 127.0.0.1"),
+        "host": _about(_TEXT, "the loopback address ($HOST) of its instances and their sidecars; default: the file's"),
+        "gatewayHost": _about(_TEXT, "the address a gateway listens on, `::` for IPv4 and IPv6; default: host"),
         "upstreams": _about(
             {"type": "array", "items": {"anyOf": [_TEXT, _UPSTREAM]}},
             "services reached at a local port, for what honours no proxy variables; `host:port` or an object",
@@ -149,6 +150,7 @@ SERVICE = _object(
 _TOP_WEFT = _object(
     {
         "name": _about(_NAME, "the mesh's name for `weft ls` and --mesh; default: the folder's"),
+        "host": _about(_TEXT, "the loopback address everything listens on, 127.0.0.1 (the default) or ::1"),
         "trustDomain": _about(_TEXT, "default cluster.local"),
         "certificateLifetime": _about(_DURATION, "default 24h"),
         "resources": _about({"anyOf": [_TEXT, _TEXTS]}, "YAML files and folders to apply"),

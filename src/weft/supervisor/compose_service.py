@@ -10,6 +10,7 @@ from typing import Any
 from weft.finding import Finding
 from weft.messages import finding
 from weft.ref import Ref
+from weft.supervisor.address import LOOPBACK, is_ip, is_loopback
 from weft.supervisor.application import Condition, Dependency, Health, Late, Port, Restart, Service, Upstream, dns_name
 from weft.supervisor.compose_variables import is_late, upstream_variable
 from weft.supervisor.duration import seconds
@@ -33,9 +34,11 @@ def has_something_to_run(node: Tree) -> bool:
     return node.get("command") is not None or bool(_weft(node).get("gateway"))
 
 
-def service(name: str, node: Tree, folder: Path, variables: Mapping[str, str], read: Read) -> tuple[Service, Found]:
-    """The service `name`."""
-    return _Reading(name, node, folder, variables, read).service()
+def service(
+    name: str, node: Tree, folder: Path, variables: Mapping[str, str], read: Read, host: str = LOOPBACK
+) -> tuple[Service, Found]:
+    """The service `name`. `host` is the loopback address of those that name none."""
+    return _Reading(name, node, folder, variables, read, host).service()
 
 
 def _weft(node: Tree) -> Mapping[str, Any]:
@@ -59,8 +62,9 @@ def _field(node: Node | None, name: str) -> Node | None:
 
 
 class _Reading:
-    def __init__(self, name: str, node: Tree, folder: Path, variables: Mapping[str, str], read: Read) -> None:
+    def __init__(self, name: str, node: Tree, folder: Path, variables: Mapping[str, str], read: Read, host: str) -> None:
         self._name, self._node, self._folder, self._variables, self._read = name, node, folder, variables, read
+        self._host = host
         self._ref = Ref("compose", "service", "", name)
         self._found: Found = []
 
@@ -71,6 +75,7 @@ class _Reading:
         node, weft = self._node, _weft(self._node)
         tree = node.get("x-weft")
         called = _text(_field(tree, "service"), dns_name(self._name))
+        host = _text(_field(tree, "host"), self._host)
         restart, _, limit = _text(node.get("restart")).partition(":")
         read = Service(
             name=self._name,
@@ -95,7 +100,8 @@ class _Reading:
             locality=_text(_field(tree, "locality")),
             network=_text(_field(tree, "network")),
             gateway=bool(weft.get("gateway")),
-            gateway_host=_text(_field(tree, "gatewayHost"), "127.0.0.1"),
+            gateway_host=_text(_field(tree, "gatewayHost"), host),
+            host=host,
             weight=int(weft.get("weight") or 1),
         )
         self._agreement(read)
@@ -250,6 +256,12 @@ class _Reading:
         return Health(type="exec", command=tuple(Late(word) for word in words), **_times(check, "start_period"))
 
     def _agreement(self, service: Service) -> None:
+        tree = self._node.get("x-weft")
+        if _field(tree, "host") and not is_loopback(service.host):
+            hint = "127.0.0.1 or ::1: callers of other machines come in through a gateway"
+            self._wrong("x-weft.host", f"{service.host!r} is not a loopback address", hint)
+        if not is_ip(service.gateway_host):
+            self._wrong("x-weft.gatewayHost", f"{service.gateway_host!r} is not an IP address", "IPv6 has no brackets here")
         for port in service.ports:
             if port.target and service.replicas > 1:
                 hint = "without targetPort each instance is given a port of its own, in $PORT"

@@ -14,10 +14,11 @@ from enum import Enum
 from signal import Signals
 from typing import Any
 
+from weft.supervisor.address import shown
 from weft.supervisor.changes import Changes
 from weft.supervisor.home import Home
 from weft.supervisor.logs import last_lines, size
-from weft.supervisor.plan import HOST, Plan
+from weft.supervisor.plan import Plan
 from weft.supervisor.processes import Ended, Processes
 from weft.supervisor.progress import Progress
 from weft.supervisor.restart import GIVEN_UP, SETTLED, again, cause, delay
@@ -219,7 +220,8 @@ class Instance:
         self._around.changes.ring()
 
     def _place(self) -> str:
-        places = ", ".join(f"{port.port.name} on {HOST}:{port.application}" for port in self.plan.ports)
+        host = self.plan.service.host
+        places = ", ".join(f"{port.port.name} on {shown(host, port.application)}" for port in self.plan.ports)
         return f" ({places})" if places else ""
 
     async def _drain(self) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from signal import SIGTERM, Signals
 from typing import Any
 
+from weft.supervisor.address import shown
 from weft.supervisor.changes import Changes
 from weft.supervisor.control import Connection, Json, Op, Refused
 from weft.supervisor.fleet import CannotReplace, Fleet
@@ -135,15 +136,17 @@ class Operations:
 
     async def _bound(self, _: Connection, request: Json) -> Json:
         instance, owners = self._instance(request), request.get("owner") or {}
-        for port, bound in dict(request["ports"]).items():
+        ports = {port: int(bound) for port, bound in request["ports"].items()}
+        instance.bound = {port: bound for port, bound in instance.bound.items() if port in ports}
+        for port, bound in ports.items():
             if instance.bound.get(port) != bound:
-                instance.bound[port] = int(bound)
-                self._say_bound(instance, port, int(bound), str(owners.get(port) or ""))
+                instance.bound[port] = bound
+                self._say_bound(instance, port, bound, str(owners.get(port) or ""))
         self._changes.ring()
         return {}
 
     def _say_bound(self, instance: Instance, port: str, bound: int, owner: str) -> None:
-        place = f"listens on {instance.plan.service.gateway_host}:{bound}"
+        place = f"listens on {shown(instance.plan.service.gateway_host, bound)}"
         if str(bound) == str(port):
             self._progress.tell(instance.plan.name, place)
         else:
@@ -185,6 +188,7 @@ class Operations:
             "started": process.started if process else None,
             "sidecarPid": sidecar.pid if sidecar else 0,
             "sidecarReady": instance.sidecar_ready,
+            "host": plan.service.host,
             "httpProxy": plan.http_proxy,
             "ports": [
                 {"name": each.port.name, "port": each.port.number, "application": each.application, "sidecar": each.listen}

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from weft.supervisor.address import shown, written
 from weft.supervisor.application import Health, Port, Service, Upstream, dns_name
 from weft.supervisor.interpolation import settled
 
-HOST = "127.0.0.1"
-_BYPASS = ("localhost", "127.0.0.1", "::1", "127.0.0.0/8")
+_BYPASS = ("localhost", "127.0.0.1", "::1", "[::1]", "127.0.0.0/8")  # some compare an address with its brackets
 _JAVA_BYPASS = "localhost|127.*|[::1]"
 _PROXY_NAMES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy", "no_proxy", "no_grpc_proxy")
 _OURS = ("PORT", "HOST", "WEFT_SERVICE", "WEFT_INSTANCE", "WEFT_VERSION", "WEFT_NAMESPACE", "WEFT_HOME", "WEFT_MESH")
@@ -76,6 +76,7 @@ class Plan:
 
     def message(self, state: str, pid: int) -> dict[str, Any]:
         """The instance as the agent is told of it."""
+        host = self.service.host
         return {
             "name": self.name,
             "namespace": self.service.namespace,
@@ -87,20 +88,20 @@ class Plan:
             "weight": self.service.weight,
             "gateway": self.service.gateway,
             "gateway_host": self.service.gateway_host,
-            "host": HOST,
-            "http_proxy": {"host": HOST, "port": self.http_proxy} if self.http_proxy else None,
+            "host": host,
+            "http_proxy": {"host": host, "port": self.http_proxy} if self.http_proxy else None,
             "inbound": [
                 {
                     "name": plan.port.name,
                     "number": plan.port.number,
                     "protocol": plan.port.protocol,
-                    "listen": {"host": HOST, "port": plan.listen},
-                    "application": {"host": HOST, "port": plan.application},
+                    "listen": {"host": host, "port": plan.listen},
+                    "application": {"host": host, "port": plan.application},
                 }
                 for plan in self.ports
             ],
             "upstreams": [
-                {"host": upstream.host, "port": upstream.port, "listen": {"host": HOST, "port": listen}}
+                {"host": upstream.host, "port": upstream.port, "listen": {"host": host, "port": listen}}
                 for upstream, listen in self.upstreams
             ],
             "health": self._health_message(),
@@ -165,7 +166,7 @@ def _own(bare: Plan) -> dict[str, str]:
     """The variables that each instance has its own values of."""
     service = bare.service
     found = {
-        "HOST": HOST,
+        "HOST": service.host,
         "WEFT_SERVICE": service.service,
         "WEFT_INSTANCE": bare.name,
         "WEFT_VERSION": service.version,
@@ -174,8 +175,9 @@ def _own(bare: Plan) -> dict[str, str]:
     for planned in reversed(bare.ports):
         found[f"PORT_{_variable(planned.port.name)}"] = found["PORT"] = str(planned.application)
     for upstream, listen in reversed(bare.upstreams):
-        found[upstream.variable] = f"{HOST}:{listen}"
-        found[f"{upstream.variable.removesuffix('_ADDR')}_{upstream.port}_ADDR"] = f"{HOST}:{listen}"
+        address = shown(service.host, listen)
+        found[upstream.variable] = address
+        found[f"{upstream.variable.removesuffix('_ADDR')}_{upstream.port}_ADDR"] = address
     return found
 
 
@@ -189,8 +191,9 @@ def _environment(bare: Plan, own: Mapping[str, str], inherited: Mapping[str, str
     environment["PATH"] = f"{environment.get('PATH', '/usr/bin:/bin')}:{Path(weft[0]).parent}"
     late = {**environment, **own}
     environment |= {name: settled(value, late) for name, value in bare.service.environment}
-    proxied = {**environment, **proxy_variables(HOST, bare.http_proxy)}
-    java = f"-Dhttp.proxyHost={HOST} -Dhttp.proxyPort={bare.http_proxy} -Dhttps.proxyHost={HOST}"
+    proxied = {**environment, **proxy_variables(bare.service.host, bare.http_proxy)}
+    host = written(bare.service.host)
+    java = f"-Dhttp.proxyHost={host} -Dhttp.proxyPort={bare.http_proxy} -Dhttps.proxyHost={host}"
     java += f" -Dhttps.proxyPort={bare.http_proxy} -Dhttp.nonProxyHosts={_JAVA_BYPASS}"
     proxied["JAVA_TOOL_OPTIONS"] = f"{environment.get('JAVA_TOOL_OPTIONS', '')} {java}".strip()
     return {**proxied, **own}
@@ -198,7 +201,7 @@ def _environment(bare: Plan, own: Mapping[str, str], inherited: Mapping[str, str
 
 def proxy_variables(host: str, port: int) -> dict[str, str]:
     """What makes programs send through the HTTP proxy at `host:port` all but what is on this machine's loopback."""
-    url, bypass = f"http://{host}:{port}", ",".join(_BYPASS)
+    url, bypass = f"http://{shown(host, port)}", ",".join(_BYPASS)
     found = {"NODE_USE_ENV_PROXY": "1", "grpc_proxy": url, "no_grpc_proxy": bypass}
     for name, value in (("http_proxy", url), ("https_proxy", url), ("no_proxy", bypass)):
         found[name] = found[name.upper()] = value

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 
+from weft.supervisor.address import LOOPBACK
+
 _LOWEST = 15000
 
 
@@ -25,7 +27,7 @@ def ephemeral() -> tuple[int, int]:
         return (49152, 65535)  # macOS, and IANA's
 
 
-def free(port: int, host: str = "127.0.0.1") -> bool:
+def free(port: int, host: str = LOOPBACK) -> bool:
     """Whether `port` can be bound now."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -48,18 +50,18 @@ class Ports:
         self._offset = start - start % 100
         self._taken: set[int] = set()
 
-    def take(self) -> int:
-        """A free port. Raises NoPort."""
+    def take(self, host: str = LOOPBACK) -> int:
+        """A port that is free at `host`. Raises NoPort."""
         for step in range(len(self._range)):
             port = self._range[(self._offset + step) % len(self._range)]
-            if port not in self._taken and free(port):
+            if port not in self._taken and free(port, host):
                 self._taken.add(port)
                 return port
         raise NoPort("no loopback port is free")
 
-    def take_wanted(self, port: int) -> bool:
+    def take_wanted(self, port: int, host: str = LOOPBACK) -> bool:
         """Takes the port `port`; False when somebody has it."""
-        if port in self._taken or not free(port):
+        if port in self._taken or not free(port, host):
             return False
         self._taken.add(port)
         return True

@@ -5,13 +5,13 @@ import os
 from contextlib import suppress
 from typing import Any
 
+from weft.supervisor.address import shown
 from weft.supervisor.application import Application
 from weft.supervisor.changes import Changes
 from weft.supervisor.config import SupervisorConfig
 from weft.supervisor.fleet import Fleet
 from weft.supervisor.home import Home, registry, written
 from weft.supervisor.instance import Instance
-from weft.supervisor.plan import HOST
 from weft.supervisor.processes import Processes
 from weft.supervisor.startup import Startup
 
@@ -77,13 +77,13 @@ class Record:
 
 def _instance(instance: Instance) -> dict[str, Any]:
     plan = instance.plan
-    host = plan.service.gateway_host if plan.service.gateway else HOST
+    host, edge = plan.service.host, plan.service.gateway_host
     return {
         "name": plan.name,
         "namespace": plan.service.namespace,
         "service": plan.service.name,
-        "ports": {port.port.name: f"{HOST}:{port.application}" for port in plan.ports},
-        "inbound": {port.port.name: f"{HOST}:{port.listen}" for port in plan.ports},
-        "httpProxy": f"{HOST}:{plan.http_proxy}" if plan.http_proxy else None,
-        "gateway": {port: f"{host}:{bound}" for port, bound in instance.bound.items()},
+        "ports": {port.port.name: shown(host, port.application) for port in plan.ports},
+        "inbound": {port.port.name: shown(host, port.listen) for port in plan.ports},
+        "httpProxy": shown(host, plan.http_proxy) if plan.http_proxy else None,
+        "gateway": {port: shown(edge, bound) for port, bound in instance.bound.items()},
     }

@@ -10,13 +10,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from weft.supervisor import objects
+from weft.supervisor.address import shown
 from weft.supervisor.api import Api, ApiError, api
 from weft.supervisor.application import Application
 from weft.supervisor.config import SupervisorConfig
 from weft.supervisor.home import Home, read, written
 from weft.supervisor.kept import Kept
 from weft.supervisor.logs import last_lines
-from weft.supervisor.plan import HOST, without_proxies
+from weft.supervisor.plan import without_proxies
 from weft.supervisor.ports import Ports
 from weft.supervisor.processes import Processes
 from weft.supervisor.progress import Progress
@@ -47,8 +48,9 @@ class Startup:
         self._config, self._application, self._home = config, application, home
         self._processes, self._progress = processes, progress
         self._environ = without_proxies(environ)
-        self._addresses = {server: f"{HOST}:{ports.take()}" for server in _SERVERS}
-        self._agent_metrics = f"{HOST}:{ports.take()}"
+        host = application.host
+        self._addresses = {server: shown(host, ports.take(host)) for server in _SERVERS}
+        self._agent_metrics = shown(host, ports.take(host))
         self.control_plane = self._kept(CONTROL_PLANE, lambda: self._serve_argv())
         self.agent = self._kept(AGENT, lambda: (*config.agent, "--config", str(self._agent_config)))
         self._lifetime = config.certificate_lifetime or application.certificate_lifetime

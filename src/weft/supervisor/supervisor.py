@@ -156,7 +156,7 @@ class Supervisor:
             weft=self._config.weft,
         )
         for port in planned.ports:
-            if port.port.target and not self._ports.take_wanted(port.port.target):
+            if port.port.target and not self._ports.take_wanted(port.port.target, service.host):
                 self._progress.warn(planned.name, f"port {port.port.target} is held by {owner(port.port.target)}")
         return Instance(planned, self._surroundings())
 
@@ -166,9 +166,9 @@ class Supervisor:
             self._operations.tell()
 
     def _take(self, service: Service, wanted: int) -> int:
-        if not wanted or self._ports.take_wanted(wanted):
-            return wanted or self._ports.take()
-        port = self._ports.take()
+        if not wanted or self._ports.take_wanted(wanted, service.host):
+            return wanted or self._ports.take(service.host)
+        port = self._ports.take(service.host)
         self._progress.warn(service.name, f"port {wanted} is held by {owner(wanted)}: {port} is used instead")
         return port
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
+from urllib.parse import unquote
 
 import grpc
 
@@ -126,7 +127,8 @@ async def abort(context: Context, code: grpc.StatusCode, details: str) -> NoRetu
 
 def address(context: Context) -> str:
     """The peer's address without the port, so that a new connection is the same peer."""
-    return str(context.peer()).partition(":")[2].rpartition(":")[0] or str(context.peer())
+    peer = unquote(context.peer())
+    return peer.partition(":")[2].rpartition(":")[0] or peer
 
 
 class Listener:
@@ -147,15 +149,16 @@ class Listener:
     async def start(self, host: str, port: int, services: Iterable[Callable[[grpc.aio.Server], None]]) -> int:
         """Serves `services` (each adds itself to the server) on `host`; returns the port (asked for with 0: any free one).
         Raises OSError when it cannot be bound."""
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._server = grpc.aio.server(options=list(self._limits.options))
         for add in services:
             add(self._server)
         fetched: Callable[[], Any] = self._fetched  # the types forget that None is an answer
         credentials = grpc.dynamic_ssl_server_credentials(self._configuration(self._shown), fetched, self.mutual)
         try:
-            self.port = self._server.add_secure_port(f"{host}:{port}", credentials)
+            self.port = self._server.add_secure_port(place, credentials)
         except RuntimeError as error:
-            raise OSError(f"cannot listen on {host}:{port}: {error}") from error
+            raise OSError(f"cannot listen on {place}: {error}") from error
         self._host = host
         await self._server.start()
         return self.port

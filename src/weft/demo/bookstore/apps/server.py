@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import urllib.request
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,5 +44,7 @@ def serve(answer: Answer) -> None:
         def log_message(self, format: str, *values: object) -> None:
             """Says nothing: the mesh counts."""
 
+    host = os.environ.get("HOST", "127.0.0.1")
     ThreadingHTTPServer.request_queue_size = 128
-    ThreadingHTTPServer((os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"])), Exchange).serve_forever()
+    ThreadingHTTPServer.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    ThreadingHTTPServer((host, int(os.environ["PORT"])), Exchange).serve_forever()
