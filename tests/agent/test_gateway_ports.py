@@ -64,6 +64,19 @@ def test_a_choice_outlives_the_agent_while_the_envoy_holds_it(tmp_path: Path) ->
     assert _port(_ports(tmp_path, busy, _Told()).rebound(_listener(9000))) == 9002
 
 
+def test_what_an_envoy_does_not_listen_on_is_not_told(tmp_path: Path) -> None:
+    """A choice on disk is remembered, and told only when it is in use."""
+    _ports(tmp_path, {9000: 12}, _Told()).rebound(_listener(9000))
+    told = _Told()
+    ports = _ports(tmp_path, {9000: 12}, told)
+    ports.rebound(_listener(7000))
+    ports.rebound(_listener(9000))
+    assert told == [{7000: Choice(7000)}, {7000: Choice(7000), 9000: Choice(9001, "nginx (pid 12)")}]
+    again = _Told()
+    _ports(tmp_path, {9001: 77}, again, own=77).rebound(_listener(7000))
+    assert set(again[-1]) == {7000, 9000}
+
+
 def test_a_real_port_in_use_is_seen_as_busy() -> None:
     """What listens is busy, what nobody has can be bound."""
     with socket.socket() as held:
@@ -72,3 +85,14 @@ def test_a_real_port_in_use_is_seen_as_busy() -> None:
         port = held.getsockname()[1]
         assert bindable("127.0.0.1", port) is Bindable.BUSY
     assert bindable("127.0.0.1", port) is Bindable.YES
+
+
+def test_a_port_that_is_no_longer_asked_for_is_let_go(tmp_path: Path) -> None:
+    """When a listener is removed its choice is forgotten and told so; later it is made anew."""
+    told, busy = _Told(), {9000: 12}
+    ports = _ports(tmp_path, busy, told)
+    assert _port(ports.rebound(_listener(9000))) == 9001
+    ports.removed(["0.0.0.0_9000", "0.0.0.0_7", "http_proxy"])
+    assert told[-1] == {}
+    busy.clear()
+    assert _port(ports.rebound(_listener(9000))) == 9000

@@ -1,5 +1,7 @@
 """Conversations between an Envoy, the agent and a control plane that comes and goes."""
 
+from collections.abc import Iterable
+
 from envoy.config.route.v3.route_components_pb2 import VirtualHost
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse, Resource
 
@@ -210,9 +212,25 @@ def test_a_stopgap_of_an_earlier_agent_is_known_again() -> None:
     assert list(envoy(session)[0].removed_resources) == ["r/a"]
 
 
+class _Shouting:
+    """A change of listeners that can be seen."""
+
+    def __init__(self) -> None:
+        self.gone: list[str] = []
+
+    def rebound(self, body: bytes) -> bytes:
+        """With an exclamation mark."""
+        return body + b"!"
+
+    def removed(self, names: Iterable[str]) -> None:
+        """Notes them."""
+        self.gone += names
+
+
 def test_listeners_are_changed_on_the_way_and_held_as_they_came() -> None:
-    """The Envoy sees the changed bytes; what is kept for the next Envoy is the control plane's."""
-    session = ProxySession({}, 0.0, lambda body: body + b"!")
+    """The Envoy sees the changed bytes; what is kept for the next Envoy is the control plane's. Removals are told."""
+    shouting = _Shouting()
+    session = ProxySession({}, 0.0, shouting)
     session.opened()
     session.request(asks(LISTENER), 0.0)
     session.response(says(LISTENER, "1", resource(LISTENER, "l", "1", body=b"\x0a\x01l")))
@@ -220,6 +238,8 @@ def test_listeners_are_changed_on_the_way_and_held_as_they_came() -> None:
     assert response.resources[0].resource.value == b"\x0a\x01l!"
     session.request(asks(LISTENER, ack=response.nonce), 0.0)
     assert b"!" not in session.held[LISTENER]["l"].body
+    session.response(says(LISTENER, "2", removed=("l",)))
+    assert shouting.gone == ["l"]
 
 
 def test_what_is_remembered_is_what_is_held_and_what_was_not_asked_yet() -> None:

@@ -6,7 +6,7 @@ as long as it can be: it is on disk, and a port that the proxy's own Envoy liste
 
 import errno
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -16,6 +16,7 @@ from envoy.config.listener.v3 import listener_pb2
 
 from weft.agent.identity import write_private
 from weft.agent.port_owner import Owner, owner
+from weft.envoy.names import gateway_port
 
 
 class Bindable(Enum):
@@ -68,7 +69,7 @@ class Machine:
 
 
 class GatewayPorts:
-    """The choices of one gateway proxy. `changed` is called with all of them whenever one is made or made anew."""
+    """The choices of one gateway proxy. `changed` is called with all that are in use whenever one is made or made anew."""
 
     def __init__(self, path: Path, machine: Machine, changed: Callable[[dict[int, Choice]], None]) -> None:
         self._path = path
@@ -100,6 +101,26 @@ class GatewayPorts:
         address.port_value = choice.port
         return bytes(listener.SerializeToString(deterministic=True))
 
+    def removed(self, names: Iterable[str]) -> None:
+        """The proxy listens there no more: when it is to again, the port is chosen anew."""
+        gone = {port for name in names if (port := gateway_port(name)) in self.choices}
+        if gone:
+            self._checked -= gone
+            self.choices = {port: choice for port, choice in self.choices.items() if port not in gone}
+            self._keep()
+            self._tell()
+
+    def _keep(self) -> None:
+        write_private(self._path, msgspec.json.encode(self.choices))
+
+    def _tell(self) -> None:
+        """Tells the choices in use: those made for this Envoy, and those that it holds already."""
+        self._changed({port: choice for port, choice in self.choices.items() if port in self._checked or self._held(choice)})
+
+    def _held(self, choice: Choice) -> bool:
+        by = self._machine.owner(choice.port)
+        return by is not None and self._machine.own(by.pid)
+
     def _choice(self, host: str, port: int) -> Choice:
         if port in self._checked:
             return self.choices[port]
@@ -108,8 +129,8 @@ class GatewayPorts:
         self._checked.add(port)
         if choice != kept:
             self.choices[port] = choice
-            write_private(self._path, msgspec.json.encode(self.choices))
-        self._changed(self.choices)
+            self._keep()
+        self._tell()
         return choice
 
     def _chosen(self, host: str, port: int) -> Choice:
@@ -128,6 +149,5 @@ class GatewayPorts:
             case Bindable.YES:
                 return True
             case Bindable.BUSY:
-                by = self._machine.owner(port)
-                return by is not None and self._machine.own(by.pid)
+                return self._held(Choice(port))
         return False

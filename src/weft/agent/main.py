@@ -7,9 +7,8 @@ first report that is too early would tell the control plane that all of them are
 import asyncio
 import logging
 import os
-import time
 import shutil
-from collections.abc import Callable
+import time
 from pathlib import Path
 
 from weft.agent import stats
@@ -22,6 +21,7 @@ from weft.agent.gateway_ports import Choice, GatewayPorts, Machine
 from weft.agent.held import HeldFiles
 from weft.agent.instance import Instance
 from weft.agent.node_client import NodeClient
+from weft.agent.proxy_session import Rebind
 from weft.agent.registry_client import RegistryClient, Telemetry
 from weft.agent.supervisor_client import Exited, SupervisorClient, Workloads
 from weft.agent.workloads import Node, Workload
@@ -180,12 +180,11 @@ class Agent:
                 LOG.warning("gateway port moved proxy=%s port=%d bound=%d owner=%r", key, port, choice.port, choice.owner)
         self._tasks.create_task(self._node.supervisor.tell("bound", instance=key, ports=ports, owner=owners))
 
-    def _rebind(self, key: str) -> Callable[[bytes], bytes] | None:
+    def _rebind(self, key: str) -> Rebind | None:
         ports = self._ports.get(key)
-        if ports is None:
-            return None
-        ports.fresh()
-        return ports.rebound
+        if ports is not None:
+            ports.fresh()
+        return ports
 
     # What is seen
 

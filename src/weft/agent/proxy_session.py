@@ -7,8 +7,9 @@ response. While there is no upstream stream, answers come from what was held, or
 Times are seconds of one monotonic clock.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from envoy.config.route.v3 import route_components_pb2
 from envoy.service.discovery.v3 import discovery_pb2
@@ -61,13 +62,23 @@ class Rejection:
     message: str
 
 
+class Rebind(Protocol):
+    """Where a proxy's listeners listen, when it is not where they say."""
+
+    def rebound(self, body: bytes) -> bytes:
+        """The serialized listener `body` as the Envoy is to see it."""
+
+    def removed(self, names: Iterable[str]) -> None:
+        """The Envoy lets go of the listeners of these names."""
+
+
 class ProxySession:
     """One Envoy's stream. Each method takes what happened; `to_envoy` and `to_upstream` then hold what is to be sent.
 
-    `remembered` is what this Envoy's predecessor held. `rebind` changes a listener's bytes before the Envoy sees them.
+    `remembered` is what this Envoy's predecessor held. `rebind` changes listeners before the Envoy sees them.
     """
 
-    def __init__(self, remembered: Held, now: float, rebind: Callable[[bytes], bytes] | None = None) -> None:
+    def __init__(self, remembered: Held, now: float, rebind: Rebind | None = None) -> None:
         self.to_envoy: list[bytes] = []
         self.to_upstream: list[bytes] = []
         self.held: Held = {}
@@ -247,8 +258,9 @@ class ProxySession:
 
     def _rebound(self, response: discovery_pb2.DeltaDiscoveryResponse) -> bytes:
         if self._rebind is not None:
+            self._rebind.removed(response.removed_resources)
             for resource in response.resources:
-                resource.resource.value = self._rebind(resource.resource.value)
+                resource.resource.value = self._rebind.rebound(resource.resource.value)
         return bytes(response.SerializeToString())
 
     def _note(

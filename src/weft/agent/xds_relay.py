@@ -17,7 +17,7 @@ from envoy.service.discovery.v3 import discovery_pb2
 from weft.agent.certificates import Certificates
 from weft.agent.held import Held, HeldFiles
 from weft.agent.node_client import LOST, NodeClient, ended, why
-from weft.agent.proxy_session import ProxySession
+from weft.agent.proxy_session import ProxySession, Rebind
 from weft.agent.registry_client import RegistryClient
 from weft.agent.sds import SecretSession
 from weft.envoy.types import ENDPOINTS, SECRET
@@ -33,7 +33,7 @@ _BACK_OFF = (0.02, 0.05, 0.1, 0.25)
 _WRITE_BEHIND = 0.2
 _ANSWER = 0.3  # seconds in which a control plane that is in doubt must answer a heartbeat
 
-Rebind = Callable[[str], Callable[[bytes], bytes] | None]
+RebindOf = Callable[[str], Rebind | None]
 
 
 class XdsRelay(grpc.GenericRpcHandler):  # type: ignore[type-arg]
@@ -52,7 +52,7 @@ class XdsRelay(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         self._client = client
         self._registry = registry
         self._files = files
-        self.rebind: Rebind = lambda _: None  # for a proxy, the change its listeners need; None for a sidecar
+        self.rebind: RebindOf = lambda _: None  # for a proxy, the change its listeners need; None for a sidecar
         self._remembered: dict[str, Held] = {}
         self.streams: dict[str, ProxyStream] = {}
 
@@ -130,7 +130,7 @@ class ProxyStream:
         key: str,
         context: grpc.aio.ServicerContext[bytes, bytes],
         remembered: Held,
-        rebind: Callable[[bytes], bytes] | None,
+        rebind: Rebind | None,
     ) -> None:
         self.key = key
         self.session = ProxySession(remembered, time.monotonic(), rebind)

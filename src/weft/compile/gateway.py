@@ -9,6 +9,7 @@ from weft.compile.http_connection_manager import http_connection_manager
 from weft.compile.scope.inputs import GatewayListener, HttpsChain, L4Chain
 from weft.compile.socket_listener import socket_listener
 from weft.compile.tcp_proxy import targets_used, tcp_proxy
+from weft.envoy.names import gateway_listener
 from weft.envoy.types import LISTENER, EnvoyResource, duration, envoy_resource
 
 _HEADERS_WITHIN = 15.0  # seconds a caller may take to send a request's headers
@@ -16,7 +17,7 @@ _HEADERS_WITHIN = 15.0  # seconds a caller may take to send a request's headers
 
 def gateway(of: GatewayListener) -> EnvoyResource:
     """The listener of one port."""
-    name = f"0.0.0.0_{of.port}"
+    name = gateway_listener(of.port)
     chains = [_https(of, chain) for chain in of.https] + [_l4(of, chain) for chain in of.l4]
     if of.routes:
         chains.append(filter_chain(of.routes, [_http(of.routes, name)]))
@@ -42,9 +43,8 @@ def _http(routes: str, name: str) -> Filter:
 
 def _https(of: GatewayListener, chain: HttpsChain) -> FilterChain:
     socket = tls.server(chain.server, of.trust_domain)
-    return filter_chain(
-        chain.routes, [_http(chain.routes, f"0.0.0.0_{of.port}")], tls=True, sni_hosts=chain.sni_hosts, transport_socket=socket
-    )
+    filters = [_http(chain.routes, gateway_listener(of.port))]
+    return filter_chain(chain.routes, filters, tls=True, sni_hosts=chain.sni_hosts, transport_socket=socket)
 
 
 def _l4(of: GatewayListener, chain: L4Chain) -> FilterChain:
@@ -52,7 +52,7 @@ def _l4(of: GatewayListener, chain: L4Chain) -> FilterChain:
     socket = tls.server(chain.ends, of.trust_domain) if chain.ends else None
     return filter_chain(
         name,
-        tcp_proxy(f"outbound_0.0.0.0_{of.port}", chain.targets),
+        tcp_proxy(f"outbound_{gateway_listener(of.port)}", chain.targets),
         tls=chain.tls,
         sni_hosts=chain.sni_hosts,
         transport_socket=socket,

@@ -49,6 +49,17 @@ def parse_upstream_routes(name: str) -> tuple[str, int] | None:
     return None
 
 
+def gateway_listener(port: int) -> str:
+    """The listener of a gateway's port: `0.0.0.0_80`, wherever it really listens."""
+    return f"0.0.0.0_{port}"
+
+
+def gateway_port(listener: str) -> int:
+    """The port of such a listener; 0 when it is none."""
+    address, _, port = listener.partition("_")
+    return int(port) if address == "0.0.0.0" and port.isdigit() else 0
+
+
 def vhds_name(route_config: str, host: str) -> str:
     """What Envoy asks for when it needs the virtual host of `host`."""
     return f"{route_config}/{host}"
