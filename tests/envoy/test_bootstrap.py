@@ -1,11 +1,12 @@
 """The bootstrap and the binary, asked of the real Envoy."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from weft.envoy.binary import EnvoyNotFound, binary, refusal, sha256, validate, version
-from weft.envoy.bootstrap import bootstrap
+from weft.envoy.bootstrap import bootstrap, tagging
 
 
 def _bootstrap() -> dict[str, object]:
@@ -61,3 +62,19 @@ def test_a_platform_without_a_wheel_is_told_what_to_do(system: str, machine: str
     text = refusal(system, machine, libc)
     assert words in text
     assert "WEFT_ENVOY" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "cluster"),
+    [
+        ("outbound|80||reviews.default.svc.cluster.local.upstream_rq_total", "outbound|80||reviews.default.svc.cluster.local"),
+        ("outbound|80|v1|a.internal.svc.cluster.local.internal.upstream_rq_time", "outbound|80|v1|a.internal.svc.cluster.local"),
+        ("outbound|443||a.ssl.example.com.ssl.handshake", "outbound|443||a.ssl.example.com"),
+        ("inbound|9080||.upstream_cx_total", "inbound|9080||"),
+        ("xds-grpc.upstream_cx_active", "xds-grpc"),
+    ],
+)
+def test_a_clusters_name_is_a_label_whatever_dots_it_has(name: str, cluster: str) -> None:
+    """The whole host belongs to the label, and the metric's name has nothing of it."""
+    found = re.match(tagging()["stats_tags"][0]["regex"], f"cluster.{name}")
+    assert found is not None and found[2] == cluster

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from weft.agent import http1, stats
+from weft.agent import http1
 from weft.agent.config import AgentConfig
 from weft.agent.identity import write_private
 from weft.agent.instance import Address, Instance
@@ -60,7 +60,7 @@ class EnvoyProcess:
 
     def _bootstrap(self) -> dict[str, Any]:
         region, zone, sub_zone = (self._instance.locality.split("/") + ["", "", ""])[:3]
-        made = bootstrap(
+        return bootstrap(
             node_id=self._instance.key,
             cluster=self._instance.service or self._instance.name,
             admin_socket=str(self.admin),
@@ -68,7 +68,6 @@ class EnvoyProcess:
             metadata={"namespace": self._instance.namespace, "labels": self._instance.labels, "node": self._config.node},
             locality=(region, zone, sub_zone),
         )
-        return made | {"stats_config": {**made["stats_config"], **stats.tagging()}}
 
     async def stop(self, grace: float = 2.0) -> None:
         """Ends it."""

@@ -24,30 +24,6 @@ LATENCY_PATH = "/stats?filter=^cluster\\.outbound.*upstream_rq_time$&histogram_b
 CLUSTERS_PATH = "/clusters?format=json"
 _OUTBOUND = "outbound|"
 
-_CLUSTER_NUMBERS = (
-    r"(?:(?:external|internal)\.)?upstream_",
-    r"ssl\.(?:handshake|fail_|connection_error)",
-    r"outlier_detection\.",
-    r"membership_",
-    r"update_",
-)
-_DEFAULT_TAGS = (
-    "envoy.response_code",
-    "envoy.response_code_class",
-    "envoy.http_conn_manager_prefix",
-    "envoy.listener_address",
-    "envoy.tcp_prefix",
-    "envoy.worker_id",
-)
-
-
-def tagging() -> dict[str, Any]:
-    """How Envoy takes labels out of the names of its statistics (`stats_config`). Its own pattern ends a cluster's name at the
-    first dot and leaves the rest of the host in the metric's name; ours knows what may follow a host."""
-    pattern = rf"^cluster\.((outbound\|[0-9]+\|[^|]*\|.+?|[^.]+)\.)(?:{'|'.join(_CLUSTER_NUMBERS)})"
-    tags = [{"tag_name": "envoy.cluster_name", "regex": pattern}, *({"tag_name": name} for name in _DEFAULT_TAGS)]
-    return {"use_all_default_tags": False, "stats_tags": tags}
-
 
 def edges(proxy: str, clusters: bytes, mtls: frozenset[str]) -> list[node_pb2.EdgeCounters]:
     """The counters in an answer to `CLUSTERS_PATH`, of hosts that were ever connected to. `mtls` names

@@ -40,6 +40,24 @@ STATISTICS_SUFFIXES = (
     ".update_rejected", ".update_success", ".config_reload", ".key_rotation_failed",
 )  # fmt: skip
 
+# What may follow the name of a cluster in the name of a statistic.
+_CLUSTER_NUMBERS = (
+    r"(?:(?:external|internal)\.)?upstream_",
+    r"ssl\.(?:handshake|fail_|connection_error)",
+    r"outlier_detection\.",
+    r"membership_",
+    r"update_",
+)
+# The labels that Envoy finds well enough by itself.
+_DEFAULT_TAGS = (
+    "envoy.response_code",
+    "envoy.response_code_class",
+    "envoy.http_conn_manager_prefix",
+    "envoy.listener_address",
+    "envoy.tcp_prefix",
+    "envoy.worker_id",
+)
+
 
 def bootstrap(
     *,
@@ -72,7 +90,7 @@ def bootstrap(
             "cds_config": _ads(),
         },
         "stats_flush_interval": "2s",  # after it a histogram shows what it counted; few statistics make it cheap
-        "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": statistics_patterns()}}},
+        "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": statistics_patterns()}}, **tagging()},
         "deferred_stat_options": {"enable_deferred_creation_stats": True},  # a cluster never called keeps no counters
         "bootstrap_extensions": [
             {
@@ -99,6 +117,14 @@ def bootstrap(
 def statistics_patterns() -> list[dict[str, str]]:
     """The statistics kept, as Envoy's matcher wants them."""
     return [{"prefix": text} for text in STATISTICS_PREFIXES] + [{"suffix": text} for text in STATISTICS_SUFFIXES]
+
+
+def tagging() -> dict[str, Any]:
+    """How Envoy takes labels out of the names of its statistics (`stats_config`). Its own pattern ends a cluster's name at the
+    first dot and leaves the rest of the host in the metric's name; ours knows what may follow a host."""
+    pattern = rf"^cluster\.((outbound\|[0-9]+\|[^|]*\|.+?|[^.]+)\.)(?:{'|'.join(_CLUSTER_NUMBERS)})"
+    tags = [{"tag_name": "envoy.cluster_name", "regex": pattern}, *({"tag_name": name} for name in _DEFAULT_TAGS)]
+    return {"use_all_default_tags": False, "stats_tags": tags}
 
 
 def inner_cluster() -> dict[str, Any]:
