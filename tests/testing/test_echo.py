@@ -11,7 +11,8 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, ResponseReceived, StreamEnded, TrailersReceived
 
-from weft.testing.echo import Echo, Speaker, peer
+from weft.testing.echo import Echo
+from weft.testing.speaker import Speaker, peer
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 SPEAKER = Speaker(service="reviews", version="v1", instance="reviews-0", namespace="shop")

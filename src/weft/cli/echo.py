@@ -18,7 +18,8 @@ def echo(
     """Serve HTTP/1.1, HTTP/2, WebSocket and TCP on one port and answer with JSON: who answers, and what was asked."""
     import asyncio
 
-    from weft.testing.echo import Speaker, run
+    from weft.testing.echo import run
+    from weft.testing.speaker import Speaker
 
     speaker = Speaker(
         service=os.environ.get("WEFT_SERVICE", "echo"),

@@ -6,12 +6,9 @@ Written for load: one pass over the bytes, one write an answer. https://www.rfc-
 import asyncio
 from collections import deque
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from weft.testing.echo_websocket import WebSocket, accept_key
-
-if TYPE_CHECKING:
-    from weft.testing.echo import Speaker
+from weft.testing.speaker import Speaker
 
 _LONGEST_HEAD = 64 * 1024
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -43,7 +40,7 @@ class _Request:
 class Http1(asyncio.Protocol):
     """One connection. Answers go out in the order of the requests, also when some are delayed."""
 
-    def __init__(self, speaker: "Speaker") -> None:
+    def __init__(self, speaker: Speaker) -> None:
         self._speaker = speaker
         self._buffer = bytearray()
         self._request: _Request | None = None

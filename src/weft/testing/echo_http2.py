@@ -5,15 +5,13 @@ https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 
 import asyncio
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, Event, RequestReceived, StreamEnded, StreamReset, WindowUpdated
 from h2.exceptions import ProtocolError
 
-if TYPE_CHECKING:
-    from weft.testing.echo import Speaker
+from weft.testing.speaker import Speaker
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _SERVING = b"\x00\x00\x00\x00\x02\x08\x01"
@@ -37,7 +35,7 @@ class _Stream:
 class Http2(asyncio.Protocol):
     """One connection with its streams. Only what the peer's window admits is sent; the rest waits."""
 
-    def __init__(self, speaker: "Speaker") -> None:
+    def __init__(self, speaker: Speaker) -> None:
         self._speaker = speaker
         self._connection = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self._streams: dict[int, _Stream] = {}

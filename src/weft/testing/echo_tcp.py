@@ -1,12 +1,10 @@
 """The echo server's TCP side: one line of JSON for each line received."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import msgspec
 
-if TYPE_CHECKING:
-    from weft.testing.echo import Speaker
+from weft.testing.speaker import Speaker
 
 _LONGEST = 64 * 1024
 
@@ -14,7 +12,7 @@ _LONGEST = 64 * 1024
 class Lines(asyncio.Protocol):
     """A connection whose every line is answered. A line over 64 KiB is answered in pieces."""
 
-    def __init__(self, speaker: "Speaker") -> None:
+    def __init__(self, speaker: Speaker) -> None:
         self._speaker = speaker
         self._rest = b""
 
