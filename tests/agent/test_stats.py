@@ -7,6 +7,8 @@ CLUSTERS = b"""{"cluster_statuses":[{"name":"outbound|80||a.b","host_statuses":[
   {"name":"cx_connect_fail"},{"value":"1","name":"cx_total"},{"name":"rq_error"},{"value":"4","name":"rq_success"},
   {"value":"5","name":"rq_total"},{"type":"GAUGE","name":"rq_active"}]},
  {"address":{"socket_address":{"address":"127.0.0.1","port_value":8}},"stats":[{"name":"rq_total"}]}]},
+ {"name":"outbound-plain|80||a.b","host_statuses":[{"address":{"socket_address":{"address":"::1","port_value":7}},"stats":[
+  {"value":"1","name":"cx_total"},{"value":"2","name":"rq_total"}]}]},
  {"name":"inbound|80||","host_statuses":[]}]}"""
 
 LATENCIES = b"""{"stats":[{"histograms":[
@@ -18,9 +20,10 @@ LATENCIES = b"""{"stats":[{"histograms":[
 
 def test_counters_of_hosts_that_were_called_are_reported() -> None:
     """One row a host, with mTLS as the cluster says; what was never called is left out."""
-    [edge] = stats.edges("d/w", CLUSTERS, frozenset({"outbound|80||a.b"}))
+    [edge, plain] = stats.edges("d/w", CLUSTERS, frozenset({"outbound|80||a.b"}))
     assert (edge.proxy, edge.cluster, edge.endpoint) == ("d/w", "outbound|80||a.b", "127.0.0.1:9")
     assert (edge.requests, edge.successes, edge.errors, edge.connections, edge.mtls) == (5, 4, 0, 1, True)
+    assert (plain.cluster, plain.endpoint, plain.requests, plain.mtls) == ("outbound-plain|80||a.b", "[::1]:7", 2, False)
 
 
 def test_response_times_are_cumulative_and_said_once() -> None:

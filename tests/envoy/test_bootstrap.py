@@ -70,6 +70,7 @@ def test_a_platform_without_a_wheel_is_told_what_to_do(system: str, machine: str
         ("outbound|80||reviews.default.svc.cluster.local.upstream_rq_total", "outbound|80||reviews.default.svc.cluster.local"),
         ("outbound|80|v1|a.internal.svc.cluster.local.internal.upstream_rq_time", "outbound|80|v1|a.internal.svc.cluster.local"),
         ("outbound|443||a.ssl.example.com.ssl.handshake", "outbound|443||a.ssl.example.com"),
+        ("outbound-plain|80||a.example.com.upstream_rq_total", "outbound-plain|80||a.example.com"),
         ("inbound|9080||.upstream_cx_total", "inbound|9080||"),
         ("xds-grpc.upstream_cx_active", "xds-grpc"),
     ],

@@ -22,7 +22,7 @@ from weft.proto import node_pb2
 
 LATENCY_PATH = "/stats?filter=^cluster\\.outbound.*upstream_rq_time$&histogram_buckets=cumulative&format=json&usedonly"
 CLUSTERS_PATH = "/clusters?format=json"
-_OUTBOUND = "outbound|"
+_OUTBOUND = ("outbound|", "outbound-plain|")
 
 
 def edges(proxy: str, clusters: bytes, mtls: frozenset[str]) -> list[node_pb2.EdgeCounters]:

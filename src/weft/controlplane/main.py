@@ -11,7 +11,6 @@ from typing import Any
 from uuid import uuid4
 
 from weft import __version__
-from weft.ca.api_authority import ApiIdentity, api_identity
 from weft.ca.attestation import JoinTokens, node_name
 from weft.ca.folder import CurrentAuthority, Folder
 from weft.ca.server import CertificatesServicer, EnrollmentServicer, Lifetimes, Office
@@ -19,9 +18,9 @@ from weft.ca.transport.own_certificate import OwnCertificate
 from weft.ca.transport.server import NODES, STRANGERS, Listener, Peers, RefusalLog, keep
 from weft.controlplane import addresses, collector, extension, metrics, proxy_list
 from weft.controlplane.admission import Judge
-from weft.controlplane.api import kubeconfig
 from weft.controlplane.api.application import application, version
-from weft.controlplane.api.serve import ApiServer, Tls
+from weft.controlplane.api.serve import ApiServer
+from weft.controlplane.api_access import ApiAccess
 from weft.controlplane.config import ServeConfig
 from weft.controlplane.grants import CurrentGrants, grants
 from weft.controlplane.observation import Observation
@@ -85,12 +84,14 @@ class ControlPlane:
         nodes, strangers = Listener("nodes", own, NODES, mutual=True), Listener("enrollment", own, STRANGERS, mutual=False)
         xds = await self._listen(nodes, "xds", self._config.xds, self._for_nodes(authority, nodes))
         enroll = await self._listen(strangers, "enroll", self._config.enroll, self._for_strangers(authority, strangers))
-        api = self._api(api_identity(home / "ca" / "api", now()))
+        access = ApiAccess(home, self._config.name, now)
+        api = self._api(access)
         numbers = PlainServer(metrics.page(self._metrics), addresses.wanted(home, "metrics", self._config.metrics))
         found = addresses.this_process(Address(*api.listen()), xds, enroll, numbers.listen())
-        self._write_kubeconfig(found.api)
+        access.write(found.api)
         parts = (
             api.run(),
+            access.keep(api, found.api),
             numbers.run(),
             keep(own, (nodes, strangers), self._refusals),
             self._reconciler.run(),
@@ -145,8 +146,7 @@ class ControlPlane:
         wanted = addresses.wanted(self._config.home, role, address)
         return Address(wanted.host, await listener.start(wanted.host, wanted.port, services))
 
-    def _api(self, identity: ApiIdentity) -> ApiServer:
-        self._identity = identity
+    def _api(self, access: ApiAccess) -> ApiServer:
         routes = extension.routes(self._edges, self._proxies, self._mint)
         app = application(
             self._store,
@@ -156,19 +156,7 @@ class ControlPlane:
             stopping=self._stopping,
         )
         wanted = addresses.wanted(self._config.home, "api", self._config.api)
-        tls = Tls(identity.server.path, identity.server.path, identity.authority_path)
-        return ApiServer(app, wanted.host, wanted.port, tls, stopping=self._stopping)
-
-    def _write_kubeconfig(self, address: str) -> None:
-        identity = self._identity
-        document = kubeconfig.kubeconfig(
-            name=self._config.name or "weft",
-            server=f"https://{address}",
-            authority=identity.authority,
-            certificate=identity.admin.chain,
-            key=identity.admin.key,
-        )
-        kubeconfig.write(self._config.home / "kubeconfig", document)
+        return ApiServer(app, wanted.host, wanted.port, access.tls, stopping=self._stopping)
 
     # What the parts ask of each other
 

@@ -122,7 +122,7 @@ def statistics_patterns() -> list[dict[str, str]]:
 def tagging() -> dict[str, Any]:
     """How Envoy takes labels out of the names of its statistics (`stats_config`). Its own pattern ends a cluster's name at the
     first dot and leaves the rest of the host in the metric's name; ours knows what may follow a host."""
-    pattern = rf"^cluster\.((outbound\|[0-9]+\|[^|]*\|.+?|[^.]+)\.)(?:{'|'.join(_CLUSTER_NUMBERS)})"
+    pattern = rf"^cluster\.((outbound(?:-plain)?\|[0-9]+\|[^|]*\|.+?|[^.]+)\.)(?:{'|'.join(_CLUSTER_NUMBERS)})"
     tags = [{"tag_name": "envoy.cluster_name", "regex": pattern}, *({"tag_name": name} for name in _DEFAULT_TAGS)]
     return {"use_all_default_tags": False, "stats_tags": tags}
 
