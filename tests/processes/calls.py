@@ -37,6 +37,17 @@ def run(mesh: RunningMesh, *command: str, code: int | None = 0) -> Done:
     return mesh.weft("exec", "client", "--", *command, code=code)
 
 
+def kubectl(mesh: RunningMesh, *arguments: str, code: int | None = 0, stdin: str = "") -> Done:
+    """A kubectl command with the mesh's kubeconfig."""
+    command = ["kubectl", "--kubeconfig", str(mesh.home.kubeconfig), *arguments]
+    done = subprocess.run(
+        command, input=stdin, capture_output=True, text=True, env=mesh.environ, cwd=mesh.folder, timeout=60, check=False
+    )
+    told = f"{' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert code is None or done.returncode == code, told
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
 def reached(done: Done, service: str = "reviews") -> None:
     """The output is the answer of a service that knows who called."""
     answer = json.loads(done.out)

@@ -3,9 +3,12 @@
 https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
 """
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import yaml
 
 from weft.finding import Finding
 from weft.resource.kind import Kind
@@ -147,8 +150,13 @@ def cause(finding: Finding) -> Cause:
 
 
 def warning(finding: Finding) -> str:
-    """A finding as the text of a Warning header."""
-    return f"{finding.ref}: {_words(finding)}"
+    """A finding as the text of a Warning header: one line, in which a hint's YAML is written as JSON, to be pasted as well."""
+    return f"{finding.ref}: {_words(replace(finding, hint=_one_line(finding.hint)))}"
+
+
+def _one_line(hint: str) -> str:
+    words, _, block = hint.partition("\n")
+    return f"{words} {json.dumps(yaml.safe_load(block))}" if words.endswith(":") and block else hint
 
 
 def _words(finding: Finding) -> str:
