@@ -21,6 +21,7 @@ from weft.model.endpoint import Health
 from weft.model.mesh import Mesh
 from weft.model.route import Exact, Fault, Forward, HttpMatch, NamedMatch, Prefix
 from weft.model.security import MtlsMode, PeerAuthentication
+from weft.model.service import Protocol, ServicePort
 from weft.model.traffic import PortPolicy, ServicePolicy, Subset, TrafficPolicy
 from weft.model.workload import Proxy
 from weft.ref import Ref
@@ -166,6 +167,27 @@ def test_a_server_that_disables_mtls_is_called_without() -> None:
     of = mesh(service(), endpoints={REVIEWS: (endpoint(),)}, peer_authentications={"default": (off,)})
     assert _weights(of) == {f"outbound-plain|9080||{REVIEWS}": 1}
     assert not _cluster(of, f"outbound-plain|9080||{REVIEWS}").HasField("transport_socket")
+
+
+@pytest.mark.parametrize(
+    ("port", "numbers", "off"),
+    [
+        (ServicePort(9080, "http", Protocol.HTTP), (9080, 20001), 9080),
+        (ServicePort(9080, "http", Protocol.HTTP), (9080, 20001), 20001),
+        (ServicePort(80, "http", Protocol.HTTP), (9080, 20001), 9080),
+        (ServicePort(80, "http", Protocol.HTTP, 9080), (), 9080),
+        (ServicePort(80, "http", Protocol.HTTP), (), 8080),
+    ],
+)
+def test_a_port_that_disables_mtls_is_called_without(port: ServicePort, numbers: tuple[int, ...], off: int) -> None:
+    """The port is the workload's, whatever number callers know it by; its other ports are still called with mTLS."""
+    for said, cluster in ((off, "outbound-plain"), (1, "outbound")):
+        ref = Ref("", "PeerAuthentication", "default", "p")
+        mode = PeerAuthentication("default", ref, (("app", "r"),), MtlsMode.STRICT, ((said, MtlsMode.DISABLE),))
+        one = endpoint("r-0", (("app", "r"),), numbers=numbers)
+        of = mesh(service(REVIEWS, port), endpoints={REVIEWS: (one,)}, peer_authentications={"default": (mode,)})
+        found = _shot(of).virtual_host("http_proxy", f"reviews:{port.number}")
+        assert found.clusters == (f"{cluster}|{port.number}||{REVIEWS}",)
 
 
 def test_the_peer_must_be_the_service() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft.discovery.agents import Agents, Report, adopted
-from weft.discovery.workload_entry import NODE_LABEL, TLS_MODE_LABEL, key
+from weft.discovery.workload_entry import NODE_LABEL, PORTS, TLS_MODE_LABEL, key
 from weft.model.endpoint import Health, locality
 from weft.model.workload import Address, InboundPort, Proxy, Workload
 from weft.store.store import Delete, Put
@@ -31,6 +31,7 @@ def test_a_new_workload_becomes_an_entry_that_must_not_exist_yet() -> None:
     assert put.body["spec"] == {
         "address": "127.0.0.1", "ports": {"http": 20001}, "labels": labels, "serviceAccount": "reviews", "locality": "eu/a/1",
     }  # fmt: skip
+    assert put.body["metadata"]["annotations"] == {PORTS: '{"http":[9080,30001]}'}
     (healthy,) = put.body["status"]["conditions"]
     assert (healthy["type"], healthy["status"], healthy["lastTransitionTime"]) == ("Healthy", "True", NOW)
     assert step.changed == {"default/r-0"} and step.agents.node_of("default/r-0") == "n"
@@ -55,7 +56,7 @@ def test_a_change_of_health_is_a_condition_with_a_new_time_and_keeps_the_identit
 
 
 def test_what_only_the_proxy_needs_to_know_is_no_write() -> None:
-    """A new application address changes the proxy and not the entry."""
+    """The version of its Envoy changes the proxy and not the entry."""
     first = Agents().report("n", Report((proxy("r-0"),)), NOW)
     moved = replace(proxy("r-0"), envoy_version="1.40.0")
     second = first.agents.report("n", Report((moved,)), LATER)

@@ -190,6 +190,7 @@ def test_the_nearest_peer_authentication_decides() -> None:
     )
     assert mtls_mode(mesh, "data", web, 80) is MtlsMode.DISABLE
     assert mtls_mode(mesh, "data", web, 81) is MtlsMode.PERMISSIVE
+    assert mtls_mode(mesh, "data", web, 8080, 80) is MtlsMode.DISABLE
     assert mtls_mode(mesh, "other", web, 80) is MtlsMode.STRICT
     assert mtls_mode(Mesh(), "other", web, 80) is MtlsMode.PERMISSIVE
 

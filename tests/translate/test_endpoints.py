@@ -43,6 +43,29 @@ def test_a_port_without_a_name_in_common_is_the_target_port() -> None:
     assert _only(core("web", "http 80"), entry).port == 80
 
 
+def _registered(ports: str, numbers: str) -> str:
+    """A WorkloadEntry as the registry writes it: sidecar ports by name, and the numbers of the same ports that people know."""
+    entry = workload("w", "web").replace("ports: {http: 15001}", f"ports: {ports}")
+    return entry.replace("metadata: {", f"metadata: {{annotations: {{mesh.weft.dev/ports: '{numbers}'}}, ")
+
+
+def test_a_target_port_is_one_that_the_workload_declares() -> None:
+    """The sidecar that listens for the declared port answers, whatever the service's port is called; policies know it by the
+    declared number and by the application's."""
+    entry = _registered("{http: 15001, admin: 15002}", '{"http": [9080, 20001], "admin": [9081, 20002]}')
+    for port in ("web 80 9081", "http 80 9081", "x 80 admin", "admin 80", "x 9081"):
+        found = _only(core("web", port), entry)
+        assert (found.port, found.numbers) == (15002, (9081, 20002)), port
+    assert (_only(core("web", "http 80"), entry).port, _only(core("web", "http 80"), entry).numbers) == (15001, (9080, 20001))
+
+
+def test_an_annotation_of_another_form_says_nothing() -> None:
+    """Operators can write it too."""
+    for text in ("x", "[]", '{"http": 1}', '{"http": ["x"]}', '{"http": []}'):
+        found = _only(core("web", "http 80"), _registered("{http: 15001}", text))
+        assert (found.port, found.numbers) == (15001, ())
+
+
 def test_every_port_of_the_service_is_an_endpoint() -> None:
     """A workload has one endpoint for each port of the service."""
     found = translated(core("web", "http 80", "tcp 90"), workload("w", "web")).mesh.endpoints[HOST]

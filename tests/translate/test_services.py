@@ -3,7 +3,6 @@
 import pytest
 
 from weft.model.service import Location, Protocol, Resolution, ServicePort
-from weft.translate.services import protocol
 
 from .written import core, istio, said, service
 
@@ -16,7 +15,8 @@ from .written import core, istio, said, service
         ("http2-web", "", "TCP", Protocol.HTTP2),
         ("grpc-api", "", "TCP", Protocol.GRPC),
         ("grpc-web", "", "TCP", Protocol.GRPC),
-        ("HTTPS-x", "", "TCP", Protocol.HTTPS),
+        ("https-x", "", "TCP", Protocol.HTTPS),
+        ("x", "HTTPS", "TCP", Protocol.HTTPS),
         ("tls", "", "TCP", Protocol.TLS),
         ("mongo-db", "", "TCP", Protocol.TCP),
         ("redis", "", "TCP", Protocol.TCP),
@@ -33,7 +33,9 @@ from .written import core, istio, said, service
 )
 def test_the_protocol_of_a_port(name: str, app_protocol: str, transport: str, expected: Protocol) -> None:
     """A port's protocol is its appProtocol, else its name's part before the dash, else TCP; UDP is UDP."""
-    assert protocol(name, app_protocol, transport) is expected
+    port = f"{{name: {name!r}, port: 1, protocol: {transport}" + (f", appProtocol: {app_protocol}}}" if app_protocol else "}")
+    found = service(f"{{apiVersion: v1, kind: Service, metadata: {{name: a}}, spec: {{ports: [{port}]}}}}")
+    assert found.ports[0].protocol is expected
 
 
 def test_a_core_service_has_its_full_name() -> None:
@@ -42,6 +44,12 @@ def test_a_core_service_has_its_full_name() -> None:
     assert (found.hostname, found.namespace, found.name) == ("reviews.books.svc.cluster.local", "books", "reviews")
     assert found.ports == (ServicePort(9080, "http", Protocol.HTTP),)
     assert (found.location, found.resolution, found.export_to) == (Location.INTERNAL, Resolution.STATIC, ("*",))
+
+
+def test_a_target_port_is_kept_where_it_is_another_number() -> None:
+    """By number; one named, or the same, is nothing that the endpoints do not say."""
+    ports = service(core("reviews", "http 80 9080", "grpc 81 main", "tcp 82", "tls 83 83")).ports
+    assert [port.target_port for port in ports] == [9080, 0, 0, 0]
 
 
 def test_a_core_service_is_exported_by_its_annotation() -> None:

@@ -5,6 +5,7 @@ The labels that say who registered it and that a sidecar is there stand in `meta
 (where Istio reads them). Health is a condition of its `status`.
 """
 
+import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,8 @@ from weft.store.store import Key
 RESOURCE = "workloadentries.networking.istio.io"
 NODE_LABEL = "mesh.weft.dev/node"
 TLS_MODE_LABEL = "security.istio.io/tlsMode"
+PORTS = "mesh.weft.dev/ports"
+"""The annotation with the numbers that operators know a port by, as JSON: `{"http": [9080, 8000]}`, the declared one first."""
 
 Body = Mapping[str, Any]
 
@@ -66,11 +69,21 @@ def _metadata(proxy: Proxy, labels: Mapping[str, str], node: str, now: str, old:
         "creationTimestamp": now,
         "uid": str(uuid.uuid5(_IDS, f"{workload.key} {node} {now}")),
         "generation": 1,
-        **{name: value for name, value in old.items() if name != "resourceVersion"},
+        **{name: value for name, value in old.items() if name not in ("resourceVersion", "annotations")},
         "name": workload.name,
         "namespace": workload.namespace,
         "labels": labels,
+        **_annotations(proxy, old.get("annotations") or {}),
     }
+
+
+def _annotations(proxy: Proxy, old: Body) -> dict[str, Any]:
+    """In `spec.ports` stands where the sidecar listens, which no Service and no policy names."""
+    kept = {name: value for name, value in old.items() if name != PORTS}
+    if proxy.inbound:
+        numbers = {port.name: list(dict.fromkeys((port.number, port.application.port))) for port in proxy.inbound}
+        kept[PORTS] = json.dumps(numbers, separators=(",", ":"))
+    return {"annotations": kept} if kept else {}
 
 
 def _spec(proxy: Proxy, labels: Mapping[str, str]) -> dict[str, Any]:
@@ -116,4 +129,6 @@ def _old_conditions(entry: Body | None) -> Mapping[str, Body]:
 
 def _content(entry: Body) -> tuple[object, ...]:
     conditions = {kind: condition.get("status") for kind, condition in _old_conditions(entry).items()}
-    return entry.get("metadata", {}).get("labels"), entry.get("spec"), conditions
+    metadata = entry.get("metadata", {})
+    ports = (metadata.get("annotations") or {}).get(PORTS)
+    return metadata.get("labels"), ports, entry.get("spec"), conditions

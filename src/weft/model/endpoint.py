@@ -35,7 +35,8 @@ def locality(text: str) -> Locality:
 class Endpoint:
     """Where one port of one instance of a service is reached. `mtls`: a sidecar terminates mesh mTLS at `port`.
 
-    `port_name` is the name of the service's port it stands for. `workload` is `namespace/name`, empty for what is not
+    `port_name` is the name of the service's port it stands for, `numbers` are those that policies know the workload's port by (a
+    sidecar listens on another one); none: its own. `workload` is `namespace/name`, empty for what is not
     registered.
     """
 
@@ -51,3 +52,4 @@ class Endpoint:
     weight: int = 1
     mtls: bool = False
     health: Health = Health.HEALTHY
+    numbers: tuple[int, ...] = ()

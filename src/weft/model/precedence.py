@@ -132,18 +132,19 @@ def _on_port(of: TrafficPolicy, port: int, under: PortPolicy) -> PortPolicy:
     )
 
 
-def mtls_mode(mesh: Mesh, namespace: str, labels: Labels, port: int) -> MtlsMode:
-    """What the inbound `port` (the application's) of a workload accepts: the workload's word, else its namespace's, else the
-    mesh's, else PERMISSIVE. In the root namespace only what has no selector counts."""
+def mtls_mode(mesh: Mesh, namespace: str, labels: Labels, *ports: int) -> MtlsMode:
+    """What an inbound port of a workload accepts, known to operators by any of the numbers `ports`, the first first: the
+    workload's word, else its namespace's, else the mesh's, else PERMISSIVE. In the root namespace only what has no selector
+    counts."""
     root = mesh.settings.root_namespace
     own = mesh.peer_authentications.get(namespace, ())
     of_workload = None
     if namespace != root:
         of_workload = next((one for one in own if one.selector and selects(one.selector, labels)), None)
     if of_workload:
-        for number, mode in of_workload.ports:
-            if number == port:
-                return mode
+        said = dict(of_workload.ports)
+        if found := next((said[port] for port in ports if port in said), None):
+            return found
     for one in (of_workload, _whole(own), _whole(mesh.peer_authentications.get(root, ()))):
         if one and one.mode:
             return one.mode

@@ -18,7 +18,8 @@ class MtlsMode(Enum):
 @dataclass(frozen=True, slots=True)
 class PeerAuthentication:
     """One PeerAuthentication. In the root namespace without a selector it is the mesh's; in another without one the
-    namespace's. `mode` None inherits (UNSET). `ports` are workload (application) ports."""
+    namespace's. `mode` None inherits (UNSET). `ports` are the workload's: the number it
+    declares, or the one its application listens on."""
 
     namespace: str
     origin: Ref

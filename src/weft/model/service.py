@@ -52,7 +52,7 @@ class ServicePort:
     number: int
     name: str
     protocol: Protocol
-    target_port: int = 0  # of the endpoints, for services whose endpoints do not say (ServiceEntry); 0: the number
+    target_port: int = 0  # of the endpoints, where they do not say it themselves; 0: the number
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ class Service:
 
 _PROTOCOLS = {
     "http": Protocol.HTTP,
+    "http_proxy": Protocol.HTTP,
     "http2": Protocol.HTTP2,
     "grpc": Protocol.GRPC,
     "https": Protocol.HTTPS,
@@ -91,6 +92,8 @@ _PROTOCOLS = {
 
 
 def protocol(text: str) -> Protocol:
-    """The protocol that an `appProtocol` or a port's name says; TCP when it says none. A name counts up to its first dash."""
+    """The protocol that an `appProtocol` or a port's name says, which counts up to its first dash. Istio guesses at the
+    bytes when neither says anything; weft does not: such a port is TCP.
+    https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/"""
     word = text.lower()
     return _PROTOCOLS.get(word) or _PROTOCOLS.get(word.partition("-")[0], Protocol.TCP)

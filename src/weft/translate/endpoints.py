@@ -1,11 +1,14 @@
 """WorkloadEntries, and the endpoints written in ServiceEntries, into endpoints.
 
-A port of an instance is found by the name of the service's port, then by the target port's name, then it is the target
-port's number. Addresses of services with resolution DNS are host names here: the agent resolves them.
+A port of an instance is found by the target port where the instance's own numbers are told (a sidecar listens elsewhere), by
+the name of the service's port, then by the target port's name, then it is the target port's number. Addresses of services with
+resolution DNS are host names here.
 https://istio.io/latest/docs/reference/config/networking/workload-entry/
 """
 
+import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from weft.model.endpoint import Endpoint, Health, locality
@@ -16,13 +19,14 @@ from weft.translate.statement import Backing, Instance, Statement
 
 TLS_MODE = "security.istio.io/tlsMode"
 LOCALITY = "istio-locality"
+PORTS = "mesh.weft.dev/ports"
 
 
 def workload_entry(resource: Resource, spec: WorkloadEntry) -> Statement:
     """A WorkloadEntry: an instance that selectors of its namespace may select."""
     meta = resource.meta
     instance = _instance(f"{meta.namespace}/{meta.name}", meta.namespace, spec, meta.labels, health(resource.status))
-    return Statement(resource.ref, instance=instance)
+    return Statement(resource.ref, instance=replace(instance, numbers=_numbers(meta.annotations.get(PORTS, ""))))
 
 
 def inline_instance(namespace: str, spec: WorkloadEntry) -> Instance:
@@ -47,6 +51,15 @@ def _instance(key: str, namespace: str, spec: WorkloadEntry, more: Mapping[str, 
     )
 
 
+def _numbers(text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The numbers by port name in the annotation that the registry writes; none in one that anybody else wrote otherwise."""
+    try:
+        said = json.loads(text or "{}")
+        return tuple((str(name), tuple(map(int, numbers))) for name, numbers in sorted(said.items()))
+    except (ValueError, TypeError, AttributeError):
+        return ()
+
+
 def _labelled_locality(text: str) -> str:
     """A label's value has no slash: Istio writes dots instead."""
     return text if "/" in text else text.replace(".", "/")
@@ -69,9 +82,12 @@ def health(status: Mapping[str, Any]) -> Health:
 
 def endpoints(backing: Backing, instance: Instance) -> Iterable[Endpoint]:
     """The endpoints that `instance` is for the service of `backing`, one for each port."""
-    ports = dict(instance.ports)
+    ports, numbers = dict(instance.ports), dict(instance.numbers)
+    declared = {known[0]: name for name, known in instance.numbers if known}
     for port in backing.ports:
-        number = ports.get(port.name) or ports.get(port.target_name) or ports.get(str(port.number)) or port.target
+        names = (declared.get(port.target, ""), port.name, port.target_name, str(port.number))
+        name = next((one for one in names if ports.get(one)), "")
+        number = ports.get(name) or port.target
         yield Endpoint(
             instance.address,
             number,
@@ -85,6 +101,7 @@ def endpoints(backing: Backing, instance: Instance) -> Iterable[Endpoint]:
             instance.weight,
             instance.mtls,
             instance.health,
+            numbers.get(name, ()),
         )
 
 

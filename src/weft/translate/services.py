@@ -1,8 +1,6 @@
 """Service and ServiceEntry into services, and where their endpoints come from.
 
-A port's protocol is what `appProtocol` says, else the part of its name before the dash. Istio guesses at the bytes when
-neither says anything; weft does not: such a port is TCP.
-https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/
+A port's protocol is what `appProtocol` says, else its name; one whose transport is UDP is UDP.
 """
 
 from dataclasses import replace
@@ -10,7 +8,7 @@ from dataclasses import replace
 from weft.hostname import full_name, is_wildcard, service_name
 from weft.model.labels import labels
 from weft.model.mesh import Settings
-from weft.model.service import Location, Protocol, Resolution, Service, ServicePort
+from weft.model.service import Location, Protocol, Resolution, Service, ServicePort, protocol
 from weft.resource.core.service import Service as ServiceSpec
 from weft.resource.core.service import ServicePort as PortSpec
 from weft.resource.istio.service_entry import ServiceEntry
@@ -21,25 +19,6 @@ from weft.translate.statement import Backing, Instance, Statement, TargetPort
 
 EXPORT_TO = "networking.istio.io/exportTo"
 
-_PROTOCOLS = {
-    "http": Protocol.HTTP,
-    "http_proxy": Protocol.HTTP,
-    "http2": Protocol.HTTP2,
-    "grpc": Protocol.GRPC,
-    "grpc-web": Protocol.GRPC,
-    "https": Protocol.HTTPS,
-    "tls": Protocol.TLS,
-    "udp": Protocol.UDP,
-    "tcp": Protocol.TCP,
-    "mongo": Protocol.TCP,
-    "mysql": Protocol.TCP,
-    "redis": Protocol.TCP,
-}
-_KUBERNETES = {  # appProtocol only: https://kubernetes.io/docs/concepts/services-networking/service/#application-protocol
-    "kubernetes.io/h2c": Protocol.HTTP2,
-    "kubernetes.io/ws": Protocol.HTTP,
-    "kubernetes.io/wss": Protocol.HTTPS,
-}
 _RESOLUTIONS = {
     "NONE": Resolution.NONE,
     "STATIC": Resolution.STATIC,
@@ -49,23 +28,12 @@ _RESOLUTIONS = {
 }
 
 
-def protocol(name: str, app_protocol: str = "", transport: str = "TCP") -> Protocol:
-    """What is spoken on a port. `transport` UDP decides alone; a word that is not known is TCP."""
-    if transport == "UDP":
-        return Protocol.UDP
-    if app_protocol in _KUBERNETES:
-        return _KUBERNETES[app_protocol]
-    word = (app_protocol or name).lower()
-    if word.startswith("grpc-web"):
-        return Protocol.GRPC
-    return _PROTOCOLS.get(word.partition("-")[0], Protocol.TCP)
-
-
 def core_service(resource: Resource, spec: ServiceSpec, settings: Settings) -> Statement:
     """A Kubernetes Service. Its endpoints are the WorkloadEntries of its namespace that its selector selects."""
     meta, ref = resource.meta, resource.ref
     hostname = service_name(meta.name, meta.namespace, settings.domain)
-    ports = tuple(ServicePort(port.port, port.name, protocol(port.name, port.app_protocol, port.protocol)) for port in spec.ports)
+    targets = tuple(_target(port) for port in spec.ports)
+    ports = tuple(_port(port, target) for port, target in zip(spec.ports, targets, strict=True))
     addresses = spec.cluster_ips or (spec.cluster_ip,)
     service = Service(
         hostname,
@@ -77,13 +45,18 @@ def core_service(resource: Resource, spec: ServiceSpec, settings: Settings) -> S
         addresses=tuple(address for address in addresses if address not in ("", "None")),
         created=meta.creation_timestamp,
     )
-    targets = tuple(_target(port) for port in spec.ports)
     backing = Backing(hostname, meta.namespace, targets, labels(spec.selector))
     return Statement(ref, services=(service,), backings=(backing,))
 
 
 def _annotation(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _port(port: PortSpec, target: TargetPort) -> ServicePort:
+    spoken = Protocol.UDP if port.protocol == "UDP" else protocol(port.app_protocol or port.name)
+    elsewhere = target.target if target.target != port.port else 0
+    return ServicePort(port.port, port.name, spoken, elsewhere)
 
 
 def _target(port: PortSpec) -> TargetPort:

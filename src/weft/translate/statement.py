@@ -15,7 +15,8 @@ from weft.ref import Ref
 @dataclass(frozen=True, slots=True)
 class Instance:
     """A workload that may answer for services: a WorkloadEntry, or an endpoint written in a ServiceEntry. `key` is
-    `namespace/name`, empty for the latter. `ports` are its own port numbers by name."""
+    `namespace/name`, empty for the latter. `ports` are its own port numbers by name; `numbers`, where they are told, those that
+    Services and policies know the same ports by, when a sidecar listens for it."""
 
     key: str
     namespace: str
@@ -28,12 +29,13 @@ class Instance:
     weight: int = 1
     mtls: bool = False
     health: Health = Health.HEALTHY
+    numbers: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TargetPort:
-    """A port of a service, and which port of an instance answers for it: the one of the same name, else the one named
-    `target_name`, else `target`."""
+    """A port of a service, and which port of an instance answers for it: the one it knows by the number `target`, else the
+    one of the same name, else the one named `target_name`, else `target`."""
 
     name: str
     number: int

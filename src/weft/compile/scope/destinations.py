@@ -106,8 +106,8 @@ def _by_kind(
 
 def _takes_mtls(mesh: Mesh, of: Endpoint, port: ServicePort) -> bool:
     """Whether the endpoint's own PeerAuthentication leaves mTLS on (its port-level word is about the workload's port)."""
-    number = port.target_port or port.number
-    return precedence.mtls_mode(mesh, of.namespace, of.labels, number) is not MtlsMode.DISABLE
+    numbers = of.numbers or (port.target_port or port.number, of.port)
+    return precedence.mtls_mode(mesh, of.namespace, of.labels, *numbers) is not MtlsMode.DISABLE
 
 
 def _listed(service: Service) -> str:

@@ -45,16 +45,9 @@ def _inbound(mesh: Mesh, proxy: Proxy, of: InboundPort) -> InboundListener:
 
 
 def inbound_mode(mesh: Mesh, proxy: Proxy, of: InboundPort) -> MtlsMode:
-    """What an inbound port accepts. A port-level word may name the port as callers know it or as the application has it."""
+    """What an inbound port accepts. A port-level word names the port as the workload declares it or as the application has it."""
     workload = proxy.workload
-    number = of.number
-    if _said_of(mesh, proxy, of.application.port):
-        number = of.application.port
-    return precedence.mtls_mode(mesh, workload.namespace, workload.labels, number)
-
-
-def _said_of(mesh: Mesh, proxy: Proxy, port: int) -> bool:
-    return any(port == number for one in mesh.peer_authentications.get(proxy.workload.namespace, ()) for number, _ in one.ports)
+    return precedence.mtls_mode(mesh, workload.namespace, workload.labels, of.number, of.application.port)
 
 
 def _authentications(mesh: Mesh, namespace: str) -> tuple[Ref, ...]:
