@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from weft.cli.output import fail
 from weft.cli.server_log import log_to_stderr
 from weft.cli.settings import settings
 
@@ -22,7 +23,11 @@ def agent(
     prepare()
     from weft.agent.config import read
     from weft.agent.main import run
+    from weft.envoy.binary import EnvoyNotFound
 
     read_config = read(config)
     log_to_stderr("json" if read_config.log_format == "json" else settings(ctx).log_format.value)
-    until_stopped(run(read_config))
+    try:
+        until_stopped(run(read_config))
+    except EnvoyNotFound as problem:
+        raise fail(str(problem)) from None

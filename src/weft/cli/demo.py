@@ -37,8 +37,13 @@ def demo(
     place = home(home_path(folder / "weft.yaml", os.environ), os.environ)
     if place.running():
         raise fail(f"the demo runs already, from {folder}", f"`{_weft()} --mesh {shlex.quote(str(folder))} down` stops it")
-    _start(folder)
-    edges = _traffic(place)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _start(folder)
+        edges = _traffic(place)
+    except KeyboardInterrupt:
+        _stop(folder, place)
+        raise typer.Exit(130) from None
     _tell(folder, place, edges)
     if not detach:
         _wait(folder, place)
@@ -57,7 +62,14 @@ def _start(folder: Path) -> None:
     import subprocess
 
     command = [sys.executable, "-P", "-m", "weft.cli.main", "up", str(folder / "weft.yaml"), "--detach"]
-    if subprocess.run(command).returncode:
+    up = subprocess.Popen(command, start_new_session=True)  # Ctrl-C comes to this process alone, which passes it on
+    try:
+        code = up.wait()
+    except KeyboardInterrupt:
+        up.terminate()
+        up.wait()
+        raise
+    if code:
         raise fail("the bookstore did not come up", f"`{_weft()} --mesh {shlex.quote(str(folder))} down` stops what runs")
 
 
@@ -139,14 +151,18 @@ def _weft() -> str:
 
 def _wait(folder: Path, place: Home) -> None:
     """Until Ctrl-C or the mesh's end; then the mesh is stopped in order."""
-    import subprocess
-
     print("\nRunning. Ctrl-C stops it.", flush=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while place.running():
             time.sleep(0.5)
     except KeyboardInterrupt:
-        print("stopping", file=sys.stderr, flush=True)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _stop(folder, place)
+
+
+def _stop(folder: Path, place: Home) -> None:
+    import subprocess
+
+    print("\nstopping", file=sys.stderr, flush=True)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if place.running():
         subprocess.run([sys.executable, "-P", "-m", "weft.cli.main", "--mesh", str(folder), "down"], check=False)

@@ -16,7 +16,7 @@ from weft.supervisor.config import STOPPING, SupervisorConfig
 from weft.supervisor.control_client import ControlClient, NotRunning, answer
 from weft.supervisor.home import Home, home, home_path, read
 from weft.supervisor.operations import told
-from weft.supervisor.progress import Level
+from weft.supervisor.progress import Level, Line
 
 app = typer.Typer(add_completion=False)
 DEFAULT_FILE = "weft.yaml"
@@ -45,6 +45,7 @@ def up(
     decoded = _decoded(path, profiles)
     if decoded.application is None:
         raise typer.Exit(1)
+    _check_envoy()
     config = SupervisorConfig(
         file=str(path),
         home=str(place.path),
@@ -87,6 +88,19 @@ def _decoded(path: Path, profiles: tuple[str, ...]) -> Decoded:
     return decoded
 
 
+def _check_envoy() -> None:
+    """Ends here, with what to do, when there is no Envoy to run: the agent could only fail again and again."""
+    from weft.envoy.binary import EnvoyNotFound, binary, version
+
+    named = os.environ.get("WEFT_ENVOY")
+    try:
+        found = binary(named)
+        if named:
+            version(found)
+    except EnvoyNotFound as problem:
+        _fail(str(problem))
+
+
 def _fail(problem: str) -> NoReturn:
     print(f"weft: {problem}", file=sys.stderr)
     raise typer.Exit(1)
@@ -105,16 +119,28 @@ def _detached(config: SupervisorConfig, place: Home, timeout: float) -> int:
         child = subprocess.Popen(
             _command(config), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=place.path
         )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     until = time.monotonic() + _SOCKET_LIMIT
-    while time.monotonic() < until and child.poll() is None:
-        try:
-            with ControlClient(place.control_socket) as client:
-                found = _awaited(client, timeout, as_json=config.log_format == LogFormat.JSON.value)
-            return _outcome(found, timeout, child)
-        except NotRunning:
-            time.sleep(0.02)
+    try:
+        while time.monotonic() < until and child.poll() is None:
+            try:
+                with ControlClient(place.control_socket) as client:
+                    found = _awaited(client, timeout, as_json=config.log_format == LogFormat.JSON.value)
+                return _outcome(found, timeout, child)
+            except NotRunning:
+                time.sleep(0.02)
+    except KeyboardInterrupt:
+        return _interrupted(child)
     _show_end(place)
     return 1
+
+
+def _interrupted(child: "subprocess.Popen[bytes]") -> int:
+    """Nobody waits for this mesh any more: it is stopped, not left half up."""
+    print("\nweft: interrupted before everything was ready: stops", file=sys.stderr, flush=True)
+    child.terminate()
+    child.wait()
+    return 130
 
 
 def _awaited(client: ControlClient, timeout: float, *, as_json: bool) -> dict[str, Any]:
@@ -126,13 +152,15 @@ def _awaited(client: ControlClient, timeout: float, *, as_json: bool) -> dict[st
             return answer(message)
         lines = message.get("lines", [message] if message.get("event") == "progress" else [])
         for line in map(told, lines):
-            print(line.json() if as_json else _shown(line.source, line.text, line.level), flush=True)
+            print(line.json() if as_json else _shown(line), flush=True)
     return {"ready": False, "failed": [], "problem": "the supervisor ended"}
 
 
-def _shown(source: str, text: str, level: Level) -> str:
-    mark = "" if level is Level.INFO else f"{level.value}: "
-    return f"weft {source}: {mark}{text}" if source else f"weft {mark}{text}"
+def _shown(line: Line) -> str:
+    """As text; the log of what failed for good is shown at the end, that of what goes on here."""
+    mark = "" if line.level is Level.INFO else f"{line.level.value}: "
+    said = f"weft {line.source}: {mark}{line.text}" if line.source else f"weft {mark}{line.text}"
+    return "\n       ".join([said, *(line.detail if line.level is Level.WARNING else ())])
 
 
 def _outcome(found: dict[str, Any], timeout: float, child: "subprocess.Popen[bytes]") -> int:
