@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from importlib import import_module
@@ -11,6 +12,7 @@ import pytest
 import typer
 import yaml
 
+from weft import __version__
 from weft.cli.conversion import converted
 from weft.cli.main import COMMANDS, Command
 from weft.supervisor.compose import decode
@@ -72,7 +74,7 @@ def test_a_mesh_is_found_by_its_name(tmp_path: Path) -> None:
     place.prepare()
     written(place.mesh_file, {"pid": 7, "file": "x.yaml", "instances": [{}, {}]})
     written(registry({"XDG_STATE_HOME": str(tmp_path / "state")}) / "a.json", {"name": "shop", "home": str(place.path)})
-    assert "no mesh runs" in _weft("ls", folder=tmp_path).stdout
+    assert "no mesh runs" in _weft("ls", folder=tmp_path).stderr
     descriptor = place.lock()
     assert descriptor is not None
     try:
@@ -173,3 +175,37 @@ def test_the_version_names_envoy(tmp_path: Path) -> None:
     assert set(found["envoy"]) == {"version", "source", "path", "sha256"}
     missing = json.loads(_weft("version", "-o", "json", folder=tmp_path, WEFT_ENVOY="/no/such").stdout)
     assert "no such file" in missing["envoy"]["problem"]
+
+
+def test_the_usual_short_ways_to_help_and_version_work(tmp_path: Path) -> None:
+    """`-h` of every command, and `weft --version`."""
+    assert _weft("--version", folder=tmp_path).stdout == f"weft {__version__}\n"
+    assert "Usage: weft up" in _weft("up", "-h", folder=tmp_path).stdout
+
+
+def test_an_empty_listing_prints_no_data(tmp_path: Path) -> None:
+    """What it says for people goes to standard error, so that no script takes it for a name."""
+    for form in ("table", "name"):
+        assert _weft("ls", "-o", form, folder=tmp_path).stdout == ""
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """In one line: it is the operator's matter, no bug of ours."""
+    ended = _weft("init", "-o", "no/such/folder.yaml", folder=tmp_path)
+    assert (ended.returncode, ended.stderr) == (1, "weft: no/such/folder.yaml: No such file or directory\n")
+
+
+def test_without_an_envoy_nothing_is_started(tmp_path: Path) -> None:
+    """The reason is told at once, instead of by an agent that fails again and again."""
+    ended = _weft("up", "--detach", folder=_with_file(tmp_path), WEFT_ENVOY="/no/such")
+    assert ended.returncode == 1
+    assert "WEFT_ENVOY is /no/such" in ended.stderr
+    assert not (tmp_path / ".weft").exists()
+
+
+def test_a_port_that_is_taken_ends_echo_with_a_line(tmp_path: Path) -> None:
+    """It is the example that newcomers run."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = _weft("echo", "--port", str(taken.getsockname()[1]), folder=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("weft: cannot listen: ")

@@ -136,7 +136,7 @@ class Certificates:
         self._keys.write("node", fresh)
         self._node, self._node_due = fresh, fresh.renewal(_jitter())
         self.rotations += 1
-        LOG.info("node certificate renewed not_after=%d", fresh.not_after)
+        LOG.info("node certificate renewed until=%s", _utc(fresh.not_after))
         self.trust(answer.bundle, announce=False)
         self._on_node(fresh, self.bundle)
 
@@ -250,7 +250,7 @@ class Certificates:
         self._keys.write(name, fresh)
         slot.identity, slot.due, slot.refusal = fresh, fresh.renewal(_jitter()), ""
         self.rotations += 1
-        LOG.info("certificate renewed workload=%s not_after=%d", name, fresh.not_after)
+        LOG.info("certificate renewed workload=%s until=%s", name, _utc(fresh.not_after))
         self.trust(answer.bundle)
         _tell(slot)
 
@@ -266,3 +266,7 @@ def _pause_after(error: Exception) -> float:
 
 def _jitter() -> float:
     return random.uniform(-1.0, 1.0)
+
+
+def _utc(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))

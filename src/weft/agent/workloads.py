@@ -191,7 +191,7 @@ class Workload:
 
     def _set_health(self, why: str) -> None:
         if why != self._unhealthy:
-            LOG.info("health workload=%s unhealthy=%r", self.instance.key, why)
+            LOG.info("%s workload=%s%s", "unhealthy" if why else "healthy", self.instance.key, f" reason={why!r}" if why else "")
         self._unhealthy = why
         self._register()
 

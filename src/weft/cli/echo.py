@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from weft.cli.output import fail
+
 app = typer.Typer(add_completion=False)
 
 
@@ -29,7 +31,10 @@ def echo(
         status=status,
         delay=delay,
     )
-    asyncio.run(run(speaker, host, tuple(port or ()) or _ports()))
+    try:
+        asyncio.run(run(speaker, host, tuple(port or ()) or _ports()))
+    except (OSError, OverflowError) as problem:
+        raise fail(f"cannot listen: {getattr(problem, 'strerror', None) or problem}") from None
 
 
 def _ports() -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """`weft get`: resources as a table, or whole."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -49,7 +50,7 @@ def _show(api: ApiClient, resource: ApiResource, path: str, form: Format, *, sel
     if form in (Format.TABLE, Format.WIDE):
         found = api.get(path, TABLE, **query)
         if not found.get("rows"):
-            print(f"no {resource.plural}")
+            print(f"no {resource.plural}", file=sys.stderr)
             return
         namespaces = resource.namespaced and "/namespaces/" not in path
         print(server_table(found, wide=form is Format.WIDE, namespaces=namespaces))

@@ -1,6 +1,5 @@
 """`weft init`: a weft.yaml to begin with, or one made of a compose.yaml, with a list of what could not be taken over."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 import yaml
 
 from weft.cli.conversion import converted
+from weft.cli.output import fail
 
 app = typer.Typer(add_completion=False)
 
@@ -35,8 +35,7 @@ def init(
     """Write a weft.yaml. From a compose.yaml, what means nothing for processes is left out and listed."""
     text, dropped = (_FIRST, []) if compose is None else _converted(compose)
     if output.exists() and not force:
-        print(f"weft: {output} is there already: --force writes over it", file=sys.stderr)
-        raise typer.Exit(1)
+        raise fail(f"{output} is there already", "--force writes over it")
     output.write_text(text)
     print(f"{output} is written")
     if dropped:
@@ -48,8 +47,9 @@ def init(
 def _converted(compose: Path) -> tuple[str, list[str]]:
     try:
         found, dropped = converted(compose.read_text())
-    except (OSError, ValueError) as error:
-        print(f"weft: {compose} cannot be converted: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
+    except OSError as error:
+        raise fail(f"cannot read {compose}: {error.strerror}") from None
+    except ValueError as error:
+        raise fail(f"{compose} cannot be converted: {error}") from None
     head = f"# Made of {compose.name} by `weft init`. Applications must listen on $HOST:$PORT.\n"
     return head + yaml.safe_dump(found, sort_keys=False, default_flow_style=None, width=120), dropped

@@ -50,8 +50,8 @@ def _files(place: Home, service: str, kind: str) -> dict[str, Path]:
         return versions
     services = {name.rpartition("-")[0] for name in known}
     near = closest(wanted, services, 1)
-    hint = f"did you mean {near[0]}?" if near else f"who did: {', '.join(sorted(services))}"
-    raise NoMesh(f"{service} wrote nothing here: {hint}")
+    hint = f"did you mean {near[0]}?" if near else "there are those of " + ", ".join([*sorted(services), *_OURS])
+    raise NoMesh(f"there is no log of {service}\n  hint: {hint}")
 
 
 def _follow(place: Home, service: str, kind: str, tails: dict[str, Tail]) -> None:

@@ -1,11 +1,13 @@
 """`weft ls`: the meshes of this user."""
 
 import json
+import sys
 from typing import Annotated
 
 import typer
 
 from weft.cli.mesh_folder import meshes
+from weft.cli.output import print_lines
 from weft.cli.ps import Output, table
 from weft.supervisor.home import read
 
@@ -28,12 +30,12 @@ def ls(output: Annotated[Output, typer.Option("--output", "-o", help="How it is 
 
             print(yaml.safe_dump(found, sort_keys=False), end="")
         case Output.NAME:
-            print("\n".join(str(each["name"]) for each in found))
+            print_lines(str(each["name"]) for each in found)
         case _ if found:
             head = ("NAME", "PID", "INSTANCES", "FILE")
             print(table(_rows(head, found)))
         case _:
-            print("no mesh runs")
+            print("no mesh runs", file=sys.stderr)
 
 
 def _rows(head: tuple[str, ...], found: list[dict[str, object]]) -> list[tuple[str, ...]]:

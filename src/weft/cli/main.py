@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from weft import __version__
 from weft.cli.settings import LogFormat, Settings
 
 
@@ -93,7 +94,19 @@ def _asks_for(name: str, ctx: Any) -> bool:
     return bool(ctx.meta.get("weft.command") == name or (ctx.resilient_parsing and name in sys.argv[1:]))
 
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"weft {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 @app.callback()
@@ -101,6 +114,7 @@ def weft(
     ctx: typer.Context,
     mesh: Annotated[str, typer.Option(envvar="WEFT_MESH", help="A mesh's name, as `weft ls` lists it, or folder.")] = "",
     log_format: Annotated[LogFormat, typer.Option(help="How servers write their log.")] = LogFormat.TEXT,
+    version: Annotated[bool, typer.Option("--version", help="Print weft's version.", callback=_version, is_eager=True)] = False,
 ) -> None:
     """A service mesh: stock Envoy beside your services, Istio's YAML, one command."""
     ctx.obj = Settings(mesh=mesh, log_format=log_format)
@@ -138,6 +152,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:  # of a file: a folder that may not be written, a full disk
+        if not error.filename:
+            raise
+        print(f"weft: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,9 @@ def _named(name: str) -> Path:
 
 def meshes() -> list[tuple[str, Path]]:
     """The names and state folders of this user's meshes that run."""
-    entries = [read(path) for path in sorted(registry(os.environ).glob("*.json"))]
+    try:
+        entries = [read(path) for path in sorted(registry(os.environ).glob("*.json"))]
+    except PermissionError:
+        return []
     found = [(str(entry["name"]), Path(str(entry["home"]))) for entry in entries if entry.get("name") and entry.get("home")]
     return sorted((name, folder) for name, folder in found if home(folder, os.environ).running())

@@ -35,6 +35,12 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
+def print_lines(lines: Iterable[str]) -> None:
+    """One a line; of nothing, nothing: no empty line that a script would take for a name."""
+    for line in lines:
+        print(line)
+
+
 def server_table(found: Json, *, wide: bool, namespaces: bool) -> str:
     """A Table of the API."""
     columns = found.get("columnDefinitions", ())

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from weft.cli.connection import Kubeconfig, client
-from weft.cli.output import Format, as_yaml, refusals_told, table
+from weft.cli.output import Format, as_yaml, print_lines, refusals_told, table
 
 app = typer.Typer(add_completion=False)
 
@@ -28,7 +28,7 @@ def proxies(
         case Format.YAML:
             print(as_yaml(found), end="")
         case Format.NAME:
-            print("\n".join(each["proxy"] for each in found))
+            print_lines(each["proxy"] for each in found)
         case _:
             headers = ("proxy", "service", "sync", "listeners", "clusters", "hosts", "health", "envoy", "certificate until")
             print(table(headers, [_row(each) for each in found]))

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from weft.cli.mesh_folder import supervisor
+from weft.cli.output import print_lines
 
 app = typer.Typer(add_completion=False)
 
@@ -38,17 +39,18 @@ def ps(
 
             print(yaml.safe_dump(instances, sort_keys=False), end="")
         case Output.NAME:
-            print("\n".join(f"{each['namespace']}/{each['name']}" for each in instances))
+            print_lines(f"{each['namespace']}/{each['name']}" for each in instances)
         case _:
-            wide = output is Output.WIDE
-            print(table([_HEAD + (_WIDE if wide else ()), *(_row(each, wide) for each in instances)]))
+            more = _WIDE if output is Output.WIDE else _TROUBLED if any(each["reason"] for each in instances) else ()
+            print(table([_HEAD + more, *(_row(each, more) for each in instances)]))
 
 
 _HEAD = ("NAMESPACE", "NAME", "SERVICE", "STATE", "READY", "RESTARTS", "AGE", "PORTS", "PID")
-_WIDE = ("SIDECAR", "PROXY", "ACCOUNT", "REASON")
+_TROUBLED = ("REASON",)
+_WIDE = ("SIDECAR", "PROXY", "ACCOUNT", *_TROUBLED)
 
 
-def _row(each: dict[str, Any], wide: bool) -> tuple[str, ...]:
+def _row(each: dict[str, Any], more: tuple[str, ...]) -> tuple[str, ...]:
     service = each["meshService"] + (f" {each['version']}" if each["version"] else "")
     row = (
         each["namespace"],
@@ -61,9 +63,8 @@ def _row(each: dict[str, Any], wide: bool) -> tuple[str, ...]:
         _ports(each),
         str(each["pid"] or "-"),
     )
-    if not wide:
-        return row
-    return (*row, str(each["sidecarPid"] or "-"), str(each["httpProxy"] or "-"), each["serviceAccount"], each["reason"] or "-")
+    wide = (str(each["sidecarPid"] or "-"), str(each["httpProxy"] or "-"), each["serviceAccount"], each["reason"] or "-")
+    return (*row, *wide[len(wide) - len(more) :])
 
 
 def _ports(each: dict[str, Any]) -> str:

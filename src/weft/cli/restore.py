@@ -22,6 +22,8 @@ def restore(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="What 
         raise fail("the mesh runs", "stop it with `weft down`, then restore")
     try:
         kept = read(file, place.path)
-    except (BrokenBackup, FileNotFoundError) as problem:
+    except BrokenBackup as problem:
         raise fail(f"nothing was restored: {problem}") from None
+    except OSError as problem:
+        raise fail(f"nothing was restored: {problem.filename}: {problem.strerror}") from None
     print(f"restored; what was there is in {kept}", file=sys.stderr)

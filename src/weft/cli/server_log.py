@@ -25,3 +25,4 @@ def log_to_stderr(log_format: str) -> None:
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
     stream.setFormatter(_Json() if log_format == "json" else text)
     logging.basicConfig(level=logging.INFO, handlers=[stream], force=True)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # that it started says nothing that our own lines do not

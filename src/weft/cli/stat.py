@@ -1,13 +1,14 @@
 """`weft stat`: who calls what, how often, how well."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from weft.cli.connection import Kubeconfig, client
-from weft.cli.output import Format, as_yaml, refusals_told, table
+from weft.cli.output import Format, as_yaml, print_lines, refusals_told, table
 
 app = typer.Typer(add_completion=False)
 _SUFFIX = ".svc.cluster.local"
@@ -28,9 +29,9 @@ def stat(
         case Format.YAML:
             print(as_yaml(edges), end="")
         case Format.NAME:
-            print("\n".join(f"{edge['source']}/{edge['destination']}:{edge['port']}" for edge in edges))
+            print_lines(f"{edge['source']}/{edge['destination']}:{edge['port']}" for edge in edges)
         case _:
-            print(edge_table(edges))
+            print(edge_table(edges), file=sys.stdout if edges else sys.stderr)
 
 
 def edge_table(edges: Sequence[Mapping[str, Any]]) -> str:

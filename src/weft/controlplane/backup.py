@@ -43,8 +43,8 @@ def read(source: Path, home: Path) -> Path:
         try:
             with tarfile.open(source) as tar:
                 tar.extractall(unpacked, filter="data")
-        except tarfile.TarError as problem:
-            raise BrokenBackup(f"{source} is not a backup of weft: {problem}") from None
+        except tarfile.TarError:
+            raise BrokenBackup(f"{source} is not a backup of weft: it is no whole tar archive") from None
         if not (unpacked / _DATABASE).is_file():
             raise BrokenBackup(f"{source} is not a backup of weft: it has no {_DATABASE}")
         store.restore(unpacked / _DATABASE, unpacked / "checked.db")

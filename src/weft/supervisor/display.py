@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable
 from typing import TextIO
 
@@ -19,9 +20,17 @@ class Display:
     """Writes to `out`; nothing else does while it lives."""
 
     def __init__(
-        self, home: Home, fleet: Callable[[], Fleet | None], *, color: bool, json: bool, out: TextIO = sys.stdout
+        self,
+        home: Home,
+        fleet: Callable[[], Fleet | None],
+        *,
+        color: bool,
+        json: bool,
+        times: bool = False,
+        out: TextIO = sys.stdout,
     ) -> None:
         self._home, self._fleet, self._color, self._json, self._out = home, fleet, color, json, out
+        self._times = times  # what is read later, in a log, says when
         self._tails: dict[str, Tail] = {}
         self._colors: dict[str, int] = {}
         self._width = 12
@@ -31,8 +40,10 @@ class Display:
         if self._json:
             self._write(line.json())
             return
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line.time)) if self._times else ""
         text = self._painted(line.text, _LEVELS[line.level])
-        self._write(" ".join(part for part in (self._painted("weft", 1), f"{line.source}:" if line.source else "", text) if part))
+        parts = (when, self._painted("weft", 1), f"{line.source}:" if line.source else "", text)
+        self._write(" ".join(part for part in parts if part))
         for more in line.detail:
             self._write(f"       {more}")
 

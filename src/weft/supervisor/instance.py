@@ -92,6 +92,13 @@ class Instance:
         return self._sidecar.is_set()
 
     @property
+    def why(self) -> str:
+        """Why it is not ready, in the words of who knows best; empty when nothing is wrong."""
+        if not self.failure and self.phase is Phase.RESTARTING and self.exit_code is not None:
+            return cause(self.exit_code)
+        return self.failure or self.reason
+
+    @property
     def message(self) -> dict[str, Any]:
         """The instance as the agent is told of it."""
         return self.plan.message("drain" if self.phase is Phase.DRAINING else "run", self.pid)

@@ -181,7 +181,7 @@ class Operations:
             "gateway": plan.service.gateway,
             "state": instance.phase.value,
             "ready": instance.ready,
-            "reason": instance.failure or instance.reason,
+            "reason": instance.why,
             "restarts": instance.restarts,
             "exitCode": instance.exit_code,
             "pid": instance.pid,
@@ -230,7 +230,8 @@ class Operations:
         name = str(request.get("instance") or request.get("service") or "")
         found = self._fleet.named(name)
         if not found:
-            raise Refused(f"there is no service or instance {name}")
+            known = ", ".join(service.name for service in self._fleet.services())
+            raise Refused(f"there is no service or instance {name}\n  hint: there are {known}")
         best = next((each for each in found if each.ready), found[0])
         return {"instance": best.plan.key, "env": dict(best.plan.environment), "cwd": str(best.plan.folder)}
 

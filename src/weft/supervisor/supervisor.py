@@ -102,7 +102,8 @@ class Supervisor:
 
     def _display(self) -> Display:
         config = self._config
-        display = Display(self._home, lambda: self._fleet, color=config.color, json=config.log_format == "json")
+        as_json, times = config.log_format == "json", not config.foreground
+        display = Display(self._home, lambda: self._fleet, color=config.color, json=as_json, times=times)
         self._progress.listen(display.line)
         return display
 
