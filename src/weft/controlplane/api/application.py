@@ -29,6 +29,7 @@ from weft.resource.kinds import KINDS
 from weft.store.store import Json, Store
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 KUBERNETES = (1, 33)
 """The version of Kubernetes whose API this has the shape of; kubectl compares it with its own."""
 
@@ -106,6 +107,7 @@ class Api:
             Route("/weft/v1/apply", self.apply, methods=["POST"]),
             Route("/api", self.core),
             Route("/apis", self.groups),
+            Route(_DEFINITIONS, self.definitions),
             Route("/apis/{group}", self.group),
             Route("/api/{version}", self.group_version),
             Route("/apis/{group}/{version}", self.group_version),
@@ -171,6 +173,11 @@ class Api:
         """`/api/v1`, `/apis/GROUP/VERSION`."""
         group, asked = request.path_params.get("group", ""), request.path_params["version"]
         return _found(discovery.resources(group, asked, self._resources.kinds, UNSERVED))
+
+    async def definitions(self, _: Request) -> Response:
+        """None: kubectl looks a kind that it does not know up here, and gives no clear answer when it cannot."""
+        kind = {"kind": "CustomResourceDefinitionList", "apiVersion": "apiextensions.k8s.io/v1"}
+        return answer({**kind, "metadata": {"resourceVersion": ""}, "items": []})
 
     async def resource(self, request: Request) -> Response:
         """Everything below a group's version: objects and collections."""
