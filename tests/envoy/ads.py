@@ -127,21 +127,25 @@ class Stream:
 
 @dataclass
 class Ads:
-    """The server. `proxies` by node id, `secrets` by node id and name."""
+    """The server. `proxies` by node id, `secrets` by node id and name. `shown` may change what a node id is told."""
 
     mesh: Mesh
     proxies: dict[str, Proxy]
     secrets: Callable[[Proxy], dict[str, bytes]]
     cache: Cache = field(default_factory=Cache)
     streams: dict[str, Stream] = field(default_factory=dict)
+    shown: Callable[[ProxySnapshot, str], ProxySnapshot] = lambda held, node: held
 
     def publish(self, mesh: Mesh) -> None:
         """The next mesh, to everybody."""
         self.mesh = mesh
         for node, stream in list(self.streams.items()):
             with stream.lock:
-                stream.snapshot = snapshot(mesh, self.proxies[node], self.cache)
+                stream.snapshot = self._snapshot(node)
                 stream.push()
+
+    def _snapshot(self, node: str) -> ProxySnapshot:
+        return self.shown(snapshot(self.mesh, self.proxies[node], self.cache), node)
 
     def serve(self, path: str) -> grpc.Server:
         """A running server at the Unix socket `path`."""
@@ -160,7 +164,7 @@ class Ads:
     def _stream(self, requests: Iterator[DeltaDiscoveryRequest], context: Any) -> Iterator[DeltaDiscoveryResponse]:
         first = next(requests)
         proxy = self.proxies[first.node.id]
-        stream = self.streams[first.node.id] = Stream(snapshot(self.mesh, proxy, self.cache), self.secrets(proxy))
+        stream = self.streams[first.node.id] = Stream(self._snapshot(first.node.id), self.secrets(proxy))
         context.add_callback(lambda: stream.out.put(None))
         threading.Thread(target=self._read, args=(stream, first, requests), daemon=True).start()
         while (response := stream.out.get()) is not None:

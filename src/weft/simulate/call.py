@@ -1,0 +1,46 @@
+"""A call as a proxy meets it: a request, or a connection whose bytes nobody reads."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+HeaderList = tuple[tuple[str, str], ...]
+"""Names in lower case and values, in order; a name may be there several times."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """A request. `port` is the proxy's own port that is called, 0 its HTTP proxy. `sni` is the name that TLS asks for; empty
+    without TLS. `path` carries the query."""
+
+    authority: str
+    path: str = "/"
+    method: str = "GET"
+    headers: HeaderList = ()
+    port: int = 0
+    sni: str = ""
+
+    @property
+    def scheme(self) -> str:
+        """What is spoken to the proxy."""
+        return "https" if self.sni else "http"
+
+
+@dataclass(frozen=True, slots=True)
+class TcpCall:
+    """A connection to the proxy's own `port`, or, with 0, a tunnel to `authority` (`host:port`) through its HTTP proxy. `sni` is
+    the name that TLS asks for; empty without TLS."""
+
+    authority: str = ""
+    port: int = 0
+    sni: str = ""
+
+
+Call = HttpCall | TcpCall
+
+
+def http_call(method: str, url: str, headers: HeaderList = (), *, port: int = 0) -> HttpCall:
+    """The request for `url`, sent to the proxy's own `port`; an https one asks for its host by SNI."""
+    parts = urlsplit(url)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    sni = (parts.hostname or "") if parts.scheme == "https" else ""
+    return HttpCall(parts.netloc, path, method, tuple((name.lower(), value) for name, value in headers), port, sni)

@@ -1,0 +1,38 @@
+"""Which filter chain of a listener takes a connection.
+https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/listener/v3/listener_components.proto#config-listener-v3-filterchainmatch
+"""
+
+from collections.abc import Iterator
+
+from envoy.config.listener.v3.listener_components_pb2 import FilterChain
+from envoy.config.listener.v3.listener_pb2 import Listener
+
+from weft.simulate.held import Unreadable
+
+_KNOWN = {"server_names", "transport_protocol", "application_protocols"}
+
+
+def filter_chain(of: Listener, sni: str) -> FilterChain | None:
+    """The chain for a connection whose TLS asks for `sni` (empty: it is no TLS); the more specific name first, then a chain that
+    asks for TLS before one that asks for nothing. None: the connection is closed."""
+    best = max(_fitting(of, sni), key=lambda found: found[0], default=None)
+    if best:
+        return best[1]
+    return of.default_filter_chain if of.HasField("default_filter_chain") else None
+
+
+def _fitting(of: Listener, sni: str) -> Iterator[tuple[tuple[int, int], FilterChain]]:
+    for chain in of.filter_chains:
+        match = chain.filter_chain_match
+        if unknown := {field.name for field, _ in match.ListFields()} - _KNOWN:
+            raise Unreadable(f"a filter chain matched by {sorted(unknown)[0]}")
+        name = max((_rank(one, sni) for one in match.server_names), default=1)
+        if name and not match.application_protocols and match.transport_protocol in ("", "tls" if sni else "raw_buffer"):
+            yield (name, len(match.transport_protocol)), chain
+
+
+def _rank(name: str, sni: str) -> int:
+    """How well a name of a chain fits, 0 not at all; 1 is a chain without names."""
+    if name.lower() == sni.lower():
+        return 1000
+    return 1 + len(name) if name.startswith("*.") and sni.lower().endswith(name[1:].lower()) else 0

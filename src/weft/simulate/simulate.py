@@ -1,0 +1,127 @@
+"""From a call to its outcome, in Envoy's order: listener, filter chain, virtual host, route, filters, action."""
+
+from envoy.config.listener.v3.listener_components_pb2 import FilterChain
+from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpConnectionManager
+from envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.sni_dynamic_forward_proxy_pb2 import FilterConfig
+from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
+
+from weft.envoy.names import HTTP_PROXY_ROUTES
+from weft.simulate import filters, redirect
+from weft.simulate.call import Call, HttpCall, TcpCall
+from weft.simulate.destination import destination
+from weft.simulate.filter_chain import filter_chain
+from weft.simulate.forward import forwarded
+from weft.simulate.header_edit import response_changes
+from weft.simulate.held import Held, Read, Unreadable, listeners, route_configuration, unpacked
+from weft.simulate.outcome import Action, Answered, Closed, Forwarded, HeaderChange, Matched, Outcome, Redirected, Share
+from weft.simulate.path import normalized
+from weft.simulate.route_match import matches
+from weft.simulate.virtual_host import virtual_host
+
+
+def simulate(held: Held, call: Call) -> Outcome:
+    """What `call` comes to at a proxy that holds `held`. Raises Unreadable when it meets what it does not understand."""
+    listener = _listener(held, call.port)
+    if listener is None:
+        return Outcome(Closed(f"nothing listens on port {call.port}"))
+    chain = filter_chain(listener, call.sni)
+    if chain is None:
+        return Outcome(Closed("no filter chain takes this connection"))
+    if manager := _filter(chain, HttpConnectionManager):
+        return _http(held, manager, call)
+    if proxy := _filter(chain, TcpProxy):
+        return Outcome(_tcp(held, chain, proxy, call))
+    raise Unreadable(f"the filter chain {chain.name}")
+
+
+def _listener(held: Held, port: int) -> Listener | None:
+    for one in listeners(held):
+        if one.name == HTTP_PROXY_ROUTES if port == 0 else one.address.socket_address.port_value == port:
+            return one
+    return None
+
+
+def _filter(of: FilterChain, kind: type[Read]) -> Read | None:
+    found = [message for one in of.filters if (message := unpacked(one.typed_config, kind)) is not None]
+    return found[0] if found else None
+
+
+def _http(held: Held, manager: HttpConnectionManager, call: Call) -> Outcome:
+    if isinstance(call, TcpCall):
+        call = HttpCall(call.authority, "/", "CONNECT", (), call.port)
+    else:
+        call = HttpCall(call.authority, _path(manager, call), call.method, call.headers, call.port, call.sni)
+    config = _route_configuration(held, manager, call.authority)
+    host = virtual_host(config, call.authority) if config else None
+    if config is None or host is None:
+        return Outcome(Answered(404))
+    if host.require_tls == VirtualHost.ALL and call.scheme == "http":
+        location = f"https://{call.authority}{call.path}"
+        return Outcome(Redirected(301, location), Matched(host.name, "", _origin(host)))
+    route = next((one for one in host.routes if matches(one.match, call)), None)
+    if route is None:
+        return Outcome(Answered(404), Matched(host.name, "", _origin(host)))
+    return _taken(held, config, host, route, call)
+
+
+def _path(manager: HttpConnectionManager, call: HttpCall) -> str:
+    return normalized(call.path) if manager.normalize_path.value else call.path
+
+
+def _route_configuration(held: Held, manager: HttpConnectionManager, host: str) -> RouteConfiguration | None:
+    if manager.HasField("rds"):
+        return route_configuration(held, manager.rds.route_config_name, host)
+    return manager.route_config if manager.HasField("route_config") else None
+
+
+def _taken(held: Held, config: RouteConfiguration, host: VirtualHost, route: Route, call: HttpCall) -> Outcome:
+    matched = Matched(host.name, route.name, _origin(route))
+    answer, marks = filters.cors(route, call)
+    if answer:
+        return Outcome(answer, matched)
+    levels = (route, host, config)
+    action: Action
+    match route.WhichOneof("action"):
+        case "route":
+            found = forwarded(held, config, host, route, call)
+            action = Forwarded(
+                tuple(_marked(one, marks) for one in found.shares), found.timeout, found.retries, found.copies, found.hashed_on
+            )
+        case "redirect":
+            changes = (*response_changes(levels), *marks)
+            action = Redirected(redirect.status(route.redirect), redirect.location(route, call), changes)
+        case "direct_response":
+            changes = (*response_changes(levels), *marks)
+            action = Answered(route.direct_response.status, _body(route), changes)
+        case other:
+            raise Unreadable(f"a route that does {other}")
+    return Outcome(action, matched, filters.fault(route))
+
+
+def _marked(of: Share, marks: tuple[HeaderChange, ...]) -> Share:
+    return Share(of.cluster, of.percent, of.endpoints, of.tls, of.request, (*of.response, *marks)) if marks else of
+
+
+def _body(of: Route) -> str:
+    body = of.direct_response.body
+    return str(body.inline_string) or bytes(body.inline_bytes).decode(errors="replace")
+
+
+def _origin(of: Route | VirtualHost) -> str:
+    return str(of.metadata.filter_metadata["weft"]["origin"]) if "weft" in of.metadata.filter_metadata else ""
+
+
+def _tcp(held: Held, chain: FilterChain, proxy: TcpProxy, call: Call) -> Action:
+    if isinstance(call, HttpCall):
+        raise Unreadable("a request on a port whose bytes are not read: say it as a connection")
+    dialled = _filter(chain, FilterConfig)
+    if dialled is not None:
+        raise Unreadable("a TCP upstream whose endpoint is a name")
+    if proxy.WhichOneof("cluster_specifier") == "cluster":
+        return Forwarded((destination(held, proxy.cluster, 100.0, call.authority),))
+    parts = proxy.weighted_clusters.clusters
+    total = sum(one.weight for one in parts) or 1
+    return Forwarded(tuple(destination(held, one.name, 100 * one.weight / total, call.authority) for one in parts))

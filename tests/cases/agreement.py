@@ -1,0 +1,210 @@
+"""Whether what a real Envoy did is what `simulate` said it would do."""
+
+import math
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from replay import Got, Replay
+from words import SAFE, joined
+
+from weft.envoy.names import INNER_LISTENER
+from weft.simulate.call import Call, HttpCall, TcpCall
+from weft.simulate.outcome import Answered, Closed, Fault, Forwarded, HeaderChange, Outcome, Redirected, Share
+
+_MANY = 150  # calls, where shares are counted
+_SAME = 6  # calls, where all must meet one endpoint
+_DEVIATIONS = 5.0
+
+
+@dataclass
+class Agreement:
+    """One call of a story, replayed."""
+
+    replay: Replay
+    caller: str
+    call: Call
+    outcome: Outcome
+    wrong: list[str] = field(default_factory=list)
+
+    def check(self) -> list[str]:
+        """What was otherwise than simulated."""
+        self.replay.backends.seen.clear()
+        if isinstance(self.call, TcpCall):
+            self._connections([self.replay.connection(self.caller, self.call) for _ in range(self._times())])
+        else:
+            self._requests(list(self.replay.requests(self.caller, self.call, self._times())), self.call)
+        return self.wrong
+
+    def _times(self) -> int:
+        action, fault = self.outcome.action, self.outcome.fault
+        partial = [fault.delay_percent, fault.abort_percent] if fault else []
+        if isinstance(action, Forwarded):
+            partial += [one.percent for one in (*action.shares, *action.copies)]
+            if action.hashed_on:
+                return _SAME
+        return _MANY if any(0 < one < 100 for one in partial) else 1
+
+    def _that(self, holds: object, what: str) -> None:
+        if not holds:
+            self.wrong.append(what)
+
+    # connections
+
+    def _connections(self, got: list[Got]) -> None:
+        match self.outcome.action:
+            case Closed():
+                self._that(all(one.status == 0 for one in got), f"a closed connection was answered: {got[0]}")
+            case Answered(status, body):
+                self._that(got[0].status == status, f"answered {got[0].status}, not {status}")
+                self._that(body in got[0].text, f"said {got[0].text!r}")
+            case Forwarded(shares):
+                if shares[0].cluster != INNER_LISTENER:
+                    self._shares(shares, [one.endpoint for one in got], 0)
+
+    # requests
+
+    def _requests(self, got: list[Got], call: HttpCall) -> None:
+        fault = self.outcome.fault
+        aborted = self._faults(fault, got) if fault else []
+        rest = [one for one in got if one not in aborted]
+        action = self.outcome.action
+        if not rest:
+            return
+        match action:
+            case Closed():
+                self._that(all(one.status == 0 for one in rest), f"a closed connection was answered: {rest[0]}")
+            case Answered(status, body, response):
+                self._that(all((one.status, one.endpoint) == (status, "") for one in rest), f"not {status}: {rest[0]}")
+                self._that(rest[0].text == body if body else True, f"said {rest[0].text!r}")
+                self._response(response, rest[0], {})
+            case Redirected(status, location, response):
+                self._that(rest[0].status == status, f"status {rest[0].status}, not {status}")
+                found = rest[0].headers.get("location")
+                self._that(found == location, f"location {found}, not {location}")
+                self._response(response, rest[0], {})
+            case Forwarded():
+                self._forwarded(action, rest, call)
+
+    def _faults(self, fault: Fault, got: list[Got]) -> list[Got]:
+        if fault.delay and fault.delay_percent == 100:
+            self._that(all(one.seconds >= fault.delay for one in got), "it was not delayed")
+        if not fault.status and fault.grpc_status is None:
+            return []
+        aborted = [one for one in got if "fault filter abort" in one.text or one.headers.get("grpc-status")]
+        self._count("aborted", len(aborted), fault.abort_percent, len(got))
+        for one in aborted[:1]:
+            if fault.status:
+                self._that(one.status == fault.status, f"aborted with {one.status}")
+            else:
+                self._that(one.headers.get("grpc-status") == str(fault.grpc_status), f"aborted with {one.headers}")
+        return aborted
+
+    def _forwarded(self, action: Forwarded, got: list[Got], call: HttpCall) -> None:
+        empty = sum(one.percent for one in action.shares if not one.endpoints)
+        self._shares(action.shares, [one.endpoint for one in got], empty)
+        if empty == 100:
+            self._that(got[0].status == 503, f"status {got[0].status} without an endpoint")
+            return
+        if action.hashed_on:
+            self._that(len({one.endpoint for one in got}) == 1, "one key met several endpoints")
+        self._copies(action, len(got))
+        main = self._main_requests(action)
+        self._seen(action, main, call)
+        answered = next(one for one in got if one.endpoint)
+        share = next((one for one in action.shares if answered.endpoint in one.endpoints), action.shares[0])
+        if len(action.shares) == 1:
+            self._response(share.response, answered, {"content-type": "application/json"})
+        if len(got) == 1:
+            self._tries(action, answered.status, len(main))
+
+    def _shares(self, shares: Iterable[Share], met: list[str], empty: float) -> None:
+        """Every endpoint that answered was one of a share, and each share had its part. Shares with the same endpoints cannot be
+        told apart, and are counted together."""
+        parts: dict[tuple[str, ...], float] = {}
+        for one in shares:
+            parts[one.endpoints] = parts.get(one.endpoints, 0.0) + one.percent
+        known = {endpoint for endpoints in parts for endpoint in endpoints}
+        strangers = sorted({one for one in met if one and one not in known})
+        self._that(not strangers, f"answered by {strangers}")
+        self._that(empty or "" not in met, "some were answered by no endpoint")
+        for endpoints, percent in parts.items():
+            number = sum(one in endpoints for one in met) if endpoints else met.count("")
+            self._count(f"share of {endpoints}", number, percent, len(met))
+
+    def _count(self, what: str, number: int, percent: float, of: int) -> None:
+        share = min(1.0, percent / 100)
+        margin = _DEVIATIONS * math.sqrt(of * share * (1 - share))
+        self._that(abs(number - of * share) <= margin, f"{what}: {number} of {of}, not {percent:g}%")
+
+    def _main_requests(self, action: Forwarded) -> list[object]:
+        ends = {endpoint for one in action.shares for endpoint in one.endpoints}
+        return [one for one in self.replay.backends.seen if one.endpoint in ends and not self._is_copy(one.authority)]
+
+    def _is_copy(self, authority: str) -> bool:
+        return authority.partition(":")[0].endswith("-shadow")
+
+    def _copies(self, action: Forwarded, calls: int) -> None:
+        for copy in action.copies:
+            deadline = time.monotonic() + 2
+            while (number := self._copied()) < calls * copy.percent / 100 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            if len(action.copies) == 1:
+                self._count(f"copies to {copy.cluster}", number, copy.percent, calls)
+
+    def _copied(self) -> int:
+        return sum(self._is_copy(one.authority) for one in self.replay.backends.seen)
+
+    def _seen(self, action: Forwarded, seen: list[object], call: HttpCall) -> None:
+        expected = [one.request for one in action.shares if one.request and one.endpoints]
+        for got in self.replay.backends.seen:
+            if got not in seen:
+                continue
+            fits = any(
+                (got.authority, got.path) == (one.authority, one.path) and _literally(joined(one.headers), got.headers)
+                for one in expected
+            )
+            if not fits:
+                self.wrong.append(f"an endpoint saw {got}, not {expected}")
+                return
+            limit = action.retries.per_try_timeout if action.retries and action.retries.per_try_timeout else action.timeout
+            wanted = str(round(limit * 1000)) if limit else ""
+            self._that(got.expected == wanted, f"the time limit is {got.expected!r} ms, not {wanted!r}")
+
+    def _tries(self, action: Forwarded, status: int, number: int) -> None:
+        retries = action.retries
+        expected = 1 + (retries.attempts if retries and retries.repeats(status) else 0)
+        self._that(number == expected, f"{number} tries, not {expected}")
+
+    def _response(self, changes: tuple[HeaderChange, ...], got: Got, before: dict[str, str]) -> None:
+        final = dict(before)
+        for one in changes:
+            if one.how == "remove":
+                final.pop(one.name, None)
+                self._that(one.name not in got.headers or one.name in _added(changes), f"{one.name} was not removed")
+            elif one.how == "add" and one.name in final:
+                final[one.name] += f",{one.value}"
+            elif one.how != "default" or one.name not in final:
+                final[one.name] = one.value
+        for name, value in final.items():
+            found = ",".join(part.strip() for part in got.headers.get(name, "").split(","))
+            self._that(found == value or "%" in value, f"{name} of the answer is {found!r}, not {value!r}")
+
+
+def _added(changes: tuple[HeaderChange, ...]) -> set[str]:
+    return {one.name for one in changes if one.how != "remove"}
+
+
+def _literally(told: dict[str, str], seen: object) -> bool:
+    """Whether the headers are those told, but for values that Envoy computes."""
+    assert isinstance(seen, dict)
+    return set(told) == set(seen) and all(seen[name] == value or "%" in value for name, value in told.items())
+
+
+def everything(of: Iterable[Agreement]) -> Iterator[str]:
+    """All that is wrong."""
+    for one in of:
+        yield from one.check()
+
+
+__all__ = ["SAFE", "Agreement"]

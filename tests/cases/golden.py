@@ -1,0 +1,126 @@
+"""What a proxy is told, written down so that people can read it and changes of it are seen.
+
+What is the same in every mesh stands once, in `ordinary.yaml`; the files of a story show only what differs from that. Listeners
+of sidecars that hold nothing of a story are left out. `WRITE_GOLDENS=1 pytest tests/cases` writes all of them anew.
+"""
+
+import difflib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from story import CASES, Story
+
+from weft.compile.snapshot import ProxySnapshot
+from weft.controlplane.offline import as_json
+from weft.envoy.names import HTTP_PROXY_ROUTES, INNER_LISTENER
+from weft.envoy.types import EnvoyResource
+
+ORDINARY = CASES / "ordinary.yaml"
+WRITING = os.environ.get("WRITE_GOLDENS") == "1"
+_FIXED = (HTTP_PROXY_ROUTES, INNER_LISTENER)
+
+
+def told(held: ProxySnapshot, hosts: Iterable[str]) -> list[dict[str, Any]]:
+    """Everything a proxy holds after calls to `hosts`, in Envoy's JSON: listeners, routes, virtual hosts, clusters, endpoints."""
+    listeners = [one for one in held.listeners() if not one.name.startswith("inbound|")]
+    routes = [found for name in _route_names([as_json(one) for one in listeners]) if (found := held.route_configuration(name))]
+    on_demand = any(one.name == HTTP_PROXY_ROUTES for one in listeners)
+    asked = {one.name: one for host in hosts if on_demand for one in [held.virtual_host(HTTP_PROXY_ROUTES, host)]}
+    users: list[EnvoyResource] = [*listeners, *routes, *(asked[name] for name in sorted(asked))]
+    clusters = [found for name in sorted({name for one in users for name in one.clusters}) if (found := held.cluster(name))]
+    endpoints = [found for one in clusters if one.eds and (found := held.endpoints(one.name))]
+    return [as_json(one) for one in (*users, *clusters, *endpoints)]
+
+
+def _route_names(of: Any) -> list[str]:
+    found: list[str] = []
+    if isinstance(of, dict):
+        found += [of["route_config_name"]] if "route_config_name" in of else []
+        of = list(of.values())
+    if isinstance(of, list):
+        for one in of:
+            found += _route_names(one)
+    return sorted(set(found))
+
+
+def of_story(story: Story, proxy: str) -> list[dict[str, Any]]:
+    """The golden of one caller."""
+    hosts = [one.call.authority for one in story.tellings if one.caller == proxy and one.call.port == 0]
+    messages = told(story.snapshot(proxy), sorted(set(hosts)))
+    usual = ordinary()
+    return [_special(one, usual) for one in messages if one.get("name") not in _FIXED]
+
+
+def ordinary() -> dict[str, Any]:
+    """What every cluster, virtual host and route has, unless a story shows otherwise."""
+    found: dict[str, Any] = yaml.safe_load(ORDINARY.read_text())
+    return found
+
+
+def _special(message: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    match message_kind(message):
+        case "Cluster":
+            return without(message, usual["cluster"])
+        case "VirtualHost":
+            return _host(message, usual)
+        case "RouteConfiguration" if message.get("virtual_hosts"):
+            return {**message, "virtual_hosts": [_host(one, usual) for one in message["virtual_hosts"]]}
+        case "Listener":
+            return _listener(message, usual)
+    return message
+
+
+def message_kind(message: dict[str, Any]) -> str:
+    """The short name of its type: `Cluster`."""
+    return str(message["@type"].rpartition(".")[2])
+
+
+def _host(message: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    routes = [
+        {**one, "route": without(one["route"], usual["route"])} if "route" in one else one
+        for one in message.get("routes", ())
+        if one != usual["connect"]
+    ]
+    return {**without(message, usual["virtual host"]), "routes": routes}
+
+
+def _listener(message: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    kept = without(message, usual["listener"])
+    for chain in kept.get("filter_chains", ()):
+        for one in chain["filters"]:
+            if one["name"].endswith("http_connection_manager"):
+                one["typed_config"] = without(one["typed_config"], usual["connection manager"])
+    return kept
+
+
+def without(message: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    """`message` without what is as usual; `(none)` stands for what is usual and not there."""
+    kept: dict[str, Any] = {}
+    for key, value in message.items():
+        ordinary = usual.get(key)
+        if isinstance(value, dict) and isinstance(ordinary, dict):
+            value = without(value, ordinary)
+            if not value:
+                continue
+        elif value == ordinary:
+            continue
+        kept[key] = value
+    return kept | {key: "(none)" for key in usual if key not in message}
+
+
+def check(file: Path, messages: Any) -> str:
+    """What differs from the golden `file`, or nothing; when goldens are written, it is written."""
+    plain = json.loads(json.dumps(messages))  # without the odd kinds of dict that protobuf makes
+    text = yaml.safe_dump(plain, sort_keys=False, width=120, default_flow_style=None)
+    if WRITING:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+        return ""
+    before = file.read_text() if file.exists() else ""
+    if before == text:
+        return ""
+    return "\n".join(difflib.unified_diff(before.splitlines(), text.splitlines(), "golden", "now", lineterm="", n=2))
