@@ -5,7 +5,7 @@ https://istio.io/latest/docs/ops/best-practices/traffic-management/ and, for the
 https://istio.io/latest/docs/reference/config/networking/destination-rule/
 """
 
-from collections.abc import Iterator
+from functools import lru_cache
 
 from weft.model.endpoint import Endpoint
 from weft.model.labels import Labels, selects
@@ -18,14 +18,13 @@ from weft.model.traffic import PortPolicy, ServicePolicy, TrafficPolicy
 MESH = "mesh"  # the gateway that stands for all sidecars
 
 
-def patterns(host: str) -> Iterator[str]:
-    """The keys of a mesh's mappings that fit `host`: itself, then every wildcard, the most specific first."""
-    yield host
+@lru_cache(maxsize=1024)
+def patterns(host: str) -> tuple[str, ...]:
+    """The keys of a mesh's mappings that fit `host`: itself, then every wildcard, the most specific first. Remembered, since
+    one question about a host looks it up in several mappings."""
     rest = host[1:] if host.startswith("*") else host
-    for start in range(1, len(rest)):
-        yield "*" + rest[start:]
-    if host != "*":
-        yield "*"
+    wildcards = ["*" + rest[start:] for start in range(1, len(rest))]
+    return (host, *wildcards, *(("*",) if host != "*" else ()))
 
 
 def visible(export_to: tuple[str, ...], namespace: str) -> bool:
@@ -44,7 +43,9 @@ def service(mesh: Mesh, host: str, namespace: str) -> Service | None:
     """The service that a caller in `namespace` means by the full name `host`: its own namespace's before others', an exact
     name before a wildcard. None: unknown, or not visible from there."""
     for key in patterns(host):
-        seen = [one for one in mesh.services.get(key, ()) if visible(one.export_to, namespace)]
+        if key not in mesh.services:
+            continue
+        seen = [one for one in mesh.services[key] if visible(one.export_to, namespace)]
         if seen:
             return min(seen, key=lambda one: one.namespace != namespace)  # min keeps the order of the mesh among equals
     return None
@@ -61,7 +62,9 @@ def route_set(mesh: Mesh, host: str, namespace: str) -> RouteSet | None:
     """The rules that a sidecar in `namespace` follows for the full name `host`. One VirtualService wins whole: they are not
     merged in the mesh. None: plain forwarding."""
     for key in patterns(host):
-        seen = [one for one in mesh.routes.get(key, ()) if MESH in one.gateways and visible(one.export_to, namespace)]
+        if key not in mesh.routes:
+            continue
+        seen = [one for one in mesh.routes[key] if MESH in one.gateways and visible(one.export_to, namespace)]
         if seen:
             return min(seen, key=lambda one: nearness(one.export_to, one.namespace))
     return None

@@ -218,7 +218,7 @@ def l4_concerns(sight: Sight, match: L4Match) -> bool:
 def asks_labels(mesh: Mesh, hosts: Iterable[str]) -> bool:
     """Whether what is made from `hosts` may differ between callers of one namespace: rules or policies of one of them, or of a
     wildcard that covers it, ask for the caller's labels."""
-    return any(_asks_labels(mesh, key) for host in hosts for key in patterns(host))
+    return any(_asks_labels(mesh, key) for host in hosts for key in patterns(host) if key in mesh.routes or key in mesh.policies)
 
 
 def _asks_labels(mesh: Mesh, key: str) -> bool:
