@@ -208,7 +208,7 @@ def test_a_port_that_cannot_be_had_is_moved(mesh: RunningMesh, apply: Applier) -
     moved = mesh.instances()["ingress-0"]["gatewayPorts"]["80"]
     assert moved > 1024
     assert f"80->{moved}" in mesh.weft("ps").out
-    assert f"ingress-0: listens on 127.0.0.1:{moved}: port 80" in mesh.log("supervisor")
+    assert f"ingress-0: warning: listens on 127.0.0.1:{moved}: port 80" in mesh.log("supervisor")
 
 
 def test_gateway_by_port(mesh: RunningMesh, apply: Applier) -> None:

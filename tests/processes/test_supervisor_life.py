@@ -74,7 +74,7 @@ def test_a_crash_is_said_with_its_last_lines_and_repaired(mesh: Supervised) -> N
         """
     )
     mesh.until(lambda: mesh.ps()["web-0"]["restarts"] == 1 and mesh.ps()["web-0"]["ready"])
-    assert "web-0: ended with code 3, is started again in 0.25 s\n       on fire" in mesh.output
+    assert "web-0: error: ended with code 3, is started again in 0.25 s\n       on fire" in mesh.output
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_our_own_processes_are_started_again_at_once(mesh: Supervised, name: str
     after = mesh.processes()
     assert {key: pid for key, pid in after.items() if key != name} == {key: pid for key, pid in before.items() if key != name}
     assert mesh.ps()["web-0"]["ready"]
-    assert f"weft {name}: was killed by SIGKILL and is started again" in mesh.output
+    assert f"weft {name}: warning: was killed by SIGKILL and is started again" in mesh.output
 
 
 def test_the_agent_hears_that_an_envoy_ended(mesh: Supervised) -> None:
@@ -207,7 +207,7 @@ def test_a_gateway_says_where_it_listens(mesh: Supervised) -> None:
     """A port that had to be another one names who has it."""
     mesh.start("services: {gate: {x-weft: {gateway: true}}}").wait()
     mesh.call("bound", instance="default/gate-0", ports={"80": 8080, "8443": 8443}, owner={"80": "nginx (pid 12)"})
-    assert "gate-0: listens on 127.0.0.1:8080: port 80 is held by nginx (pid 12)" in mesh.output
+    assert "gate-0: warning: listens on 127.0.0.1:8080: port 80 is held by nginx (pid 12)" in mesh.output
     assert mesh.ps()["gate-0"]["gatewayPorts"] == {"80": 8080, "8443": 8443}
 
 

@@ -112,4 +112,4 @@ def test_a_resource_with_a_mistake_ends_the_start(folder: Folder) -> None:
     up = folder.weft("up", "--detach")
     assert up.returncode == 1
     assert "strict.yaml:5" in up.stdout + up.stderr, up
-    assert "no mesh runs" in folder.weft("ls").stdout
+    assert "no mesh runs" in folder.weft("ls").stderr

@@ -141,10 +141,11 @@ def _page(place: Home) -> str:
 
 
 def _weft() -> str:
-    """How to call this same weft from any folder."""
+    """How to call this same weft from any folder, in any terminal: a virtual environment (or uvx) is on the PATH of this one."""
     found = shutil.which("weft")
     own = Path(sys.argv[0]).absolute()
-    if found and Path(found).resolve() == own.resolve():
+    activated = sys.prefix != sys.base_prefix and own.parent == Path(sys.prefix) / "bin"
+    if found and not activated and Path(found).resolve() == own.resolve():
         return "weft"
     return shlex.quote(str(own)) if own.name == "weft" else f"{shlex.quote(sys.executable)} -m weft.cli.main"
 

@@ -6,6 +6,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from errno import EADDRINUSE
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -152,10 +153,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
-    except OSError as error:  # of a file: a folder that may not be written, a full disk
-        if not error.filename:
+    except OSError as error:  # a folder that may not be written, a full disk, an address that is taken
+        if not error.filename and error.errno != EADDRINUSE:
             raise
-        print(f"weft: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"weft: {error.filename}: {error.strerror}" if error.filename else f"weft: {error.strerror}", file=sys.stderr)
         sys.exit(1)
 
 

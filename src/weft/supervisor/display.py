@@ -41,7 +41,8 @@ class Display:
             self._write(line.json())
             return
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line.time)) if self._times else ""
-        text = self._painted(line.text, _LEVELS[line.level])
+        mark = "" if line.level is Level.INFO else f"{line.level.value}: "
+        text = self._painted(mark + line.text, _LEVELS[line.level])
         parts = (when, self._painted("weft", 1), f"{line.source}:" if line.source else "", text)
         self._write(" ".join(part for part in parts if part))
         for more in line.detail:

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from enum import Enum
 
 _KEPT = 1000
@@ -33,8 +34,9 @@ class Line:
         return {**asdict(self), "level": self.level.value, "detail": list(self.detail)}
 
     def json(self) -> str:
-        """As one line of a JSON log."""
-        return json.dumps(self.message())
+        """As one line of a JSON log, with the time as our other logs write it."""
+        when = datetime.fromtimestamp(self.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return json.dumps({**self.message(), "time": when})
 
 
 class Progress:
