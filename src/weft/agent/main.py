@@ -6,7 +6,6 @@ first report that is too early would tell the control plane that all of them are
 
 import asyncio
 import logging
-import os
 import shutil
 import time
 from pathlib import Path
@@ -40,7 +39,6 @@ _FIRST_STATES = 3.0  # seconds after which the first report goes out, whatever i
 async def run(config: AgentConfig) -> None:
     """Runs the node's agent until cancelled. Raises OSError and envoy.binary.EnvoyNotFound for what cannot begin."""
     config.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.umask(0o077)
     envoy = binary(config.envoy or None)
     agent = Agent(
         config,

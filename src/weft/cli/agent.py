@@ -1,5 +1,6 @@
 """`weft agent`: the agent of a node."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ def agent(
     from weft.cli.serving import prepare, until_stopped
 
     prepare()
+    os.umask(0o077)  # sockets and keys of this process are its user's alone; it has no children that would inherit it
     from weft.agent.config import read
     from weft.agent.main import run
     from weft.envoy.binary import EnvoyNotFound

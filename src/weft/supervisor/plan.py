@@ -14,7 +14,7 @@ from weft.supervisor.address import shown, written
 from weft.supervisor.application import Health, Port, Service, Upstream, dns_name
 from weft.supervisor.interpolation import settled
 
-_BYPASS = ("localhost", "127.0.0.1", "::1", "[::1]", "127.0.0.0/8")  # some compare an address with its brackets
+_BYPASS = ("localhost", "127.0.0.1", "::1", "127.0.0.0/8")  # no [::1]: httpx cannot start with it
 _JAVA_BYPASS = "localhost|127.*|[::1]"
 _PROXY_NAMES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy", "no_proxy", "no_grpc_proxy")
 _OURS = ("PORT", "HOST", "WEFT_SERVICE", "WEFT_INSTANCE", "WEFT_VERSION", "WEFT_NAMESPACE", "WEFT_HOME", "WEFT_MESH")
