@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 _SCRIPT = Path(__file__).parent / "steady.lua"
+_STRANGERS = Path(__file__).parent / "strangers.lua"
 _LONGEST = 600
 
 
@@ -68,10 +70,24 @@ def steady(proxy: str, host: str, *, connections: int = 8, pause: int = 10, path
     print(f"load on {host}: {load}")
 
 
-def _read(load: Load, output: str) -> None:
+def strangers(proxy: str, count: int, seed: int, connections: int = 250) -> None:
+    """So many requests to random hosts through the sidecar at `proxy`, each answered with a 404."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{_LONGEST}s", "--timeout", "30s", "-s", str(_STRANGERS), f"http://{proxy}/"]
+    done = subprocess.run([*command, "--", str(count), str(seed)], capture_output=True, text=True, timeout=120, check=True)
+    said = _said(done.stdout)
+    assert said["requests"] >= count and not said["failed"], said
+
+
+def _said(output: str) -> dict[str, Any]:
     lines = [line for line in output.splitlines() if line.startswith("steady ")]
     assert lines, f"wrk said nothing: {output}"
     said = json.loads(lines[-1].removeprefix("steady "))
+    assert isinstance(said, dict)
+    return said
+
+
+def _read(load: Load, output: str) -> None:
+    said = _said(output)
     load.sockets = {name: said[name] for name in ("connect", "read", "write", "timeout") if said[name]}
     load.requests, load.refused, load.first = said["requests"], said["refused"], said["first"]
     load.p50, load.p99, load.longest = said["p50"], said["p99"], said["longest"]

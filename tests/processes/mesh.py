@@ -172,7 +172,7 @@ class RunningMesh:
 
     def ready_control_plane(self) -> bool:
         """Whether a control plane runs that has said it is ready."""
-        return bool(read(self.home.serve_file).get("pid") == self.processes()[CONTROL_PLANE])
+        return bool(read(self.home.serve_file).get("pid") == self.processes().get(CONTROL_PLANE, 0))
 
     def family(self) -> list[psutil.Process]:
         """Every process of the mesh, the supervisor first."""
