@@ -4,8 +4,10 @@ weft's API takes all objects in one request and one transaction. A Kubernetes AP
 object is tried with dryRun first, and only when all are accepted is anything written.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -47,6 +49,7 @@ def command(
     allow_unresolved: Annotated[bool, typer.Option(help="Apply although a host or subset that is named does not exist.")] = False,
     namespace: Namespace = "",
     kubeconfig: Kubeconfig = None,
+    record: Annotated[Path | None, typer.Option(help="Write the API paths of what was applied here.", hidden=True)] = None,
 ) -> None:
     """Apply resources from YAML: all of them, or none when one is wrong."""
     try:
@@ -68,6 +71,17 @@ def command(
             print_findings(local)
             raise fail("nothing was applied")
         _apply_at_once(api, wanted, dry_run, allow_unresolved)
+        if record:
+            record.write_text(json.dumps({"paths": _paths(api, wanted)}))
+
+
+def _paths(api: ApiClient, wanted: Sequence[Wanted]) -> list[str]:
+    """Where each object is in the API, in the order of the files."""
+    found = []
+    for each in wanted:
+        meta = each.raw["metadata"]
+        found.append(_known(api, each).path(str(meta.get("namespace") or ""), str(meta["name"])))
+    return list(dict.fromkeys(found))
 
 
 def _local(found: Sequence[Document]) -> list[Finding]:

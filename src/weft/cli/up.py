@@ -13,7 +13,7 @@ import typer
 from weft.cli.settings import LogFormat, settings
 from weft.supervisor.compose import Decoded, decode
 from weft.supervisor.config import STOPPING, SupervisorConfig
-from weft.supervisor.control_client import ControlClient, NotRunning, answer
+from weft.supervisor.control_client import ControlClient, NotRunning, RequestRefused, answer
 from weft.supervisor.home import Home, home, home_path, read
 from weft.supervisor.operations import told
 from weft.supervisor.progress import Level, Line
@@ -33,15 +33,17 @@ def up(
     timeout: Annotated[float, typer.Option(help="With --detach: seconds to wait for readiness.")] = 60.0,
     certificate_lifetime: Annotated[str, typer.Option(help="Of workload certificates, such as 24h or 90s.")] = "",
 ) -> None:
-    """Run a mesh on this machine: the control plane, and every service of FILE behind an Envoy of its own."""
+    """Run a mesh on this machine: the control plane, and every service of FILE behind an Envoy of its own.
+
+    When it runs already, what changed in FILE and its resources is applied, and nothing else is touched.
+    """
     from weft.cli.times import seconds
 
     profiles = tuple(name for text in profile or () for name in text.split(",") if name)
     path = _file(file)
     place = home(home_path(path, os.environ), os.environ)
     if place.running():
-        pid = read(place.mesh_file).get("pid") or "unknown"
-        _fail(f"this mesh runs already (pid {pid}): `weft ps` shows it, `weft down` stops it")
+        raise typer.Exit(_changed(path, place, profiles, timeout, as_json=settings(ctx).log_format is LogFormat.JSON))
     decoded = _decoded(path, profiles)
     if decoded.application is None:
         raise typer.Exit(1)
@@ -170,14 +172,57 @@ def _outcome(found: dict[str, Any], timeout: float, child: "subprocess.Popen[byt
         with suppress(subprocess.TimeoutExpired):
             child.wait(timeout)
         return 1
-    for each in found["failed"]:
-        print(f"weft: {each['instance']} is not ready: {each['reason']}", file=sys.stderr)
-        for line in each["log"]:
-            print(f"       {line}", file=sys.stderr)
+    _say_failed(found)
     if not found["failed"]:
         print(f"weft: the mesh is not up after {timeout:g} s", file=sys.stderr)
     print("weft: the mesh goes on running: `weft ps` shows it, `weft down` stops it", file=sys.stderr)
     return 1
+
+
+def _say_failed(found: dict[str, Any]) -> None:
+    for each in found["failed"]:
+        print(f"weft: {each['instance']} is not ready: {each['reason']}", file=sys.stderr)
+        for line in each["log"]:
+            print(f"       {line}", file=sys.stderr)
+
+
+# A mesh that runs
+
+
+def _changed(path: Path, place: Home, profiles: tuple[str, ...], timeout: float, *, as_json: bool) -> int:
+    """Has the supervisor apply what changed in the file; the exit code."""
+    mesh = read(place.mesh_file)
+    running = f"this mesh runs already (pid {mesh.get('pid') or 'unknown'})"
+    if mesh.get("file", str(path)) != str(path):
+        _fail(f"{running}, from {mesh['file']}: `weft ps` shows it, `weft down` stops it")
+    if _decoded(path, profiles).application is None:
+        return 1
+    try:
+        with ControlClient(place.control_socket) as client:
+            client.send("events", only_new=True)
+            found = _answered(client, client.send("reload", profiles=profiles), as_json=as_json)
+            waited = _answered(client, client.send("wait", limit=timeout), as_json=as_json) if found else None
+    except NotRunning:
+        _fail(f"{running}, and its supervisor does not answer: `weft down` stops it")
+    except RequestRefused as refusal:
+        _fail(f"{refusal}\n  hint: the mesh goes on as it was")
+    if not found or not waited:
+        _fail("the supervisor ended")
+    for service, why in found["failed"].items():
+        print(f"weft: {service} is not replaced, its old instances go on: {why}", file=sys.stderr)
+    _say_failed(waited)
+    return 0 if waited["ready"] and not found["failed"] else 1
+
+
+def _answered(client: ControlClient, number: int, *, as_json: bool) -> dict[str, Any]:
+    """The answer to the request `number`, progress shown until it comes; nothing when the supervisor ended."""
+    for message in client.messages():
+        if message.get("id") == number:
+            return answer(message)
+        if message.get("event") == "progress":
+            line = told(message)
+            print(line.json() if as_json else _shown(line), flush=True)
+    return {}
 
 
 def _show_end(place: Home) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from weft.supervisor.application import Application, Condition, Dependency, Service
 from weft.supervisor.changes import Changes
@@ -12,6 +12,17 @@ from weft.supervisor.progress import Progress
 
 class CannotReplace(Exception):
     """A new instance did not become ready: the old ones go on. The text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What another file says of the services: names of Compose services. `leaving` are removed and changed ones as they were."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    scaled: tuple[str, ...]
+    removed: tuple[str, ...]
+    leaving: tuple[Service, ...]
 
 
 class Fleet:
@@ -29,6 +40,8 @@ class Fleet:
         progress: Progress,
     ) -> None:
         self._services = {service.name: service for service in application.services}
+        self._written = dict(self._services)  # as the file says: `scale` has not touched them
+        self._stopping = False
         self._make, self._unmake, self._tasks = make, unmake, tasks
         self._changes, self._progress = changes, progress
         self._instances: dict[str, Instance] = {}
@@ -74,6 +87,8 @@ class Fleet:
 
     def _add(self, service: Service, *, but: frozenset[int] = frozenset()) -> Instance:
         """A new instance, with the lowest number that is neither taken nor among `but`."""
+        if self._stopping:
+            raise CannotReplace("the mesh is being stopped")
         used = but | {each.plan.index for each in self.all() if each.plan.service.name == service.name}
         index = next(number for number in range(len(used) + 1) if number not in used)
         instance = self._make(service, index)
@@ -114,6 +129,8 @@ class Fleet:
     async def scale(self, name: str, replicas: int) -> None:
         """Brings the service to so many instances: new ones are made, the youngest are drained."""
         async with self._busy[name]:
+            if self._stopping:
+                return
             service = self._services[name] = replace(self._services[name], replicas=replicas)
             for _ in range(replicas - len(self.of(name))):
                 self._add(service)
@@ -134,6 +151,45 @@ class Fleet:
                     await old.stop()
                     await self._ready(self._add(service, but=replaced), limit)
 
+    def difference(self, services: Iterable[Service]) -> Difference:
+        """What has to happen for these to run. A number of instances that the file does not change is left as it was scaled."""
+        wanted, written = {service.name: service for service in services}, self._written
+        both = [name for name in wanted if name in written]
+        changed = tuple(name for name in both if _unlike(wanted[name], written[name]))
+        scaled = tuple(name for name in both if wanted[name].replicas != written[name].replicas and name not in changed)
+        removed = tuple(name for name in written if name not in wanted)
+        added = tuple(name for name in wanted if name not in written)
+        return Difference(added, changed, scaled, removed, tuple(written[name] for name in (*removed, *changed)))
+
+    async def become(self, services: tuple[Service, ...]) -> dict[str, str]:
+        """Makes the difference: new and changed services first, then those go that are not among `services`. Answers which could
+        not be replaced, and why: of those the old instances go on."""
+        difference, wanted = self.difference(services), {service.name: service for service in services}
+        for name in difference.added:
+            self._services[name], self._busy[name] = replace(wanted[name], replicas=0), asyncio.Lock()
+        became = {name: self._become(wanted[name]) for name in (*difference.added, *difference.changed, *difference.scaled)}
+        results = await asyncio.gather(*became.values())
+        failed = {name: why for name, why in zip(became, results, strict=True) if why}
+        await asyncio.gather(*(self.scale(name, 0) for name in difference.removed))
+        old = {name: service for name, service in self._written.items() if name in failed}
+        self._written = {**wanted, **old}
+        self._services = {name: self._services[name] for name in wanted}
+        return failed
+
+    async def _become(self, wanted: Service) -> str:
+        """Replaces what runs of a service; empty, or why it could not be done."""
+        name, held, written = wanted.name, self._services[wanted.name], self._written.get(wanted.name, wanted)
+        replicas = wanted.replicas if wanted.name not in self._written or wanted.replicas != written.replicas else held.replicas
+        try:
+            if _unlike(wanted, written):
+                self._services[name] = replace(wanted, replicas=held.replicas)
+                await self.restart(name)
+            await self.scale(name, replicas)
+        except CannotReplace as error:
+            self._services[name] = held
+            return str(error)
+        return ""
+
     async def _ready(self, fresh: Instance, limit: float) -> None:
         try:
             async with asyncio.timeout(limit):
@@ -148,6 +204,7 @@ class Fleet:
 
     async def stop(self) -> None:
         """Drains and ends everything, who depends on a service before the service."""
+        self._stopping = True
         ending = {name: asyncio.create_task(self._stop_service(name, lambda: ending)) for name in self._services}
         await asyncio.gather(*ending.values())
 
@@ -158,3 +215,8 @@ class Fleet:
 
     def _dependents(self, name: str) -> Iterable[str]:
         return [other.name for other in self._services.values() if any(each.service == name for each in other.depends_on)]
+
+
+def _unlike(one: Service, other: Service) -> bool:
+    """Whether instances of the one are other instances than those of the other."""
+    return replace(one, line=0, replicas=0) != replace(other, line=0, replicas=0)

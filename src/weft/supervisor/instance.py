@@ -94,9 +94,13 @@ class Instance:
     @property
     def why(self) -> str:
         """Why it is not ready, in the words of who knows best; empty when nothing is wrong."""
-        if not self.failure and self.phase is Phase.RESTARTING and self.exit_code is not None:
+        if self.failure:
+            return self.failure
+        if self.phase is Phase.WAITING:  # the agent only sees that the application does not run
+            return "it waits for what it depends on" if self.sidecar_ready else "its Envoy is not ready"
+        if self.phase is Phase.RESTARTING and self.exit_code is not None:
             return cause(self.exit_code)
-        return self.failure or self.reason
+        return self.reason
 
     @property
     def message(self) -> dict[str, Any]:

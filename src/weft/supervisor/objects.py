@@ -26,7 +26,11 @@ def _services(services: tuple[Service, ...]) -> list[Json]:
     ports: dict[tuple[str, str], dict[int, Port]] = {}
     for service in services:
         if service.ports:
-            ports.setdefault((service.namespace, service.service), {}).update({port.number: port for port in service.ports})
+            known = ports.setdefault((service.namespace, service.service), {})
+            for port in service.ports:  # while a file replaces another one, two of its services may disagree: the later wins
+                for number in [number for number, other in known.items() if other.name == port.name]:
+                    del known[number]
+                known[port.number] = port
     return [_service(namespace, name, found) for (namespace, name), found in sorted(ports.items())]
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from weft.supervisor import objects
 from weft.supervisor.address import shown
 from weft.supervisor.api import Api, ApiError, api
-from weft.supervisor.application import Application
+from weft.supervisor.application import Application, Service
 from weft.supervisor.config import SupervisorConfig
 from weft.supervisor.home import Home, read, written
 from weft.supervisor.kept import Kept
@@ -94,12 +94,12 @@ class Startup:
         try:
             reached = api(self._home.kubeconfig, self._home.runtime)
             self._progress.tell(CONTROL_PLANE, f"is ready (API on {self._addresses['api']})")
-            await self._declare(reached)
+            await self._declare(reached, self._application.services)
             await self._configure_agent(reached)
         except (ApiError, OSError, KeyError, StopIteration) as error:
             raise StartFailed(f"the control plane did not take what this file declares: {error}") from error
         tasks.create_task(self.agent.run())
-        await self._apply()
+        await self.apply(self._application.resources)
         await self._say_mode(reached)
 
     async def _control_plane_ready(self) -> None:
@@ -116,8 +116,15 @@ class Startup:
             self._progress.error(CONTROL_PLANE, "does not become ready", last_lines(log, 20))
             raise StartFailed(f"the control plane was not ready in {_READY_LIMIT:g} s; its log is {log}") from None
 
-    async def _declare(self, reached: Api) -> None:
-        declared = objects.objects(self._application.services, self._config.node)
+    async def declare(self, services: tuple[Service, ...]) -> None:
+        """Writes what these services declare, and removes what others of ours had declared. Raises StartFailed."""
+        try:
+            await self._declare(api(self._home.kubeconfig, self._home.runtime), services)
+        except (ApiError, OSError) as error:
+            raise StartFailed(f"the control plane did not take what this file declares: {error}") from error
+
+    async def _declare(self, reached: Api, services: tuple[Service, ...]) -> None:
+        declared = objects.objects(services, self._config.node)
         await reached.post("/weft/v1/apply", {"objects": declared, "fieldManager": "weft-up"})
         wanted = {(each["metadata"]["namespace"], each["metadata"]["name"]) for each in declared if each["kind"] == "Service"}
         selector = quote(",".join(f"{name}={value}" for name, value in objects.OURS.items()))
@@ -148,15 +155,36 @@ class Startup:
             },
         )
 
-    async def _apply(self) -> None:
-        """The operator's resources, by `weft apply`: this process knows no resource, and does not grow by reading them."""
-        if not self._application.resources:
-            return
-        for path in self._application.resources:
+    async def apply(self, resources: tuple[Path, ...]) -> None:
+        """The operator's resources, by `weft apply`: this process knows no resource, and does not grow by reading them. Those
+        that it applied the last time and that are in no file any more are removed. Raises StartFailed."""
+        fresh = self._home.path / "applied.new.json"
+        fresh.unlink(missing_ok=True)
+        if resources:
+            await self._apply(resources, fresh)
+        await self._prune(read(fresh).get("paths", []))
+        fresh.unlink(missing_ok=True)
+
+    async def _prune(self, applied: list[str]) -> None:
+        record = self._home.path / "applied.json"
+        gone = [path for path in reversed(read(record).get("paths", [])) if path not in applied]
+        for path in gone:
+            try:
+                await api(self._home.kubeconfig, self._home.runtime).delete(path)
+                self._progress.tell("apply", f"{path.rpartition('/')[2]} is in no file any more: deleted")
+            except ApiError as error:
+                if error.answer.get("code") != 404:
+                    self._progress.warn(
+                        "apply", f"{path.rpartition('/')[2]} is in no file any more and cannot be deleted: {error}"
+                    )
+        written(record, {"paths": applied})
+
+    async def _apply(self, resources: tuple[Path, ...], record: Path) -> None:
+        for path in resources:
             if not path.exists():
                 raise StartFailed(f"x-weft.resources: there is no {path}")
-        paths = [word for path in self._application.resources for word in ("-f", str(path))]
-        argv = (*_with_mesh(self._config.apply, self._home.path), *paths)
+        paths = [word for path in resources for word in ("-f", str(path))]
+        argv = (*_with_mesh(self._config.apply, self._home.path), *paths, "--record", str(record))
         log = self._home.log("apply")
         log.unlink(missing_ok=True)
         self._processes.spawn("apply", argv, env=self._environ, cwd=self._application.folder, log=log)

@@ -9,7 +9,7 @@ from signal import SIG_UNBLOCK, pthread_sigmask
 from weft.supervisor.application import Application, Service
 from weft.supervisor.changes import Changes
 from weft.supervisor.config import STOPPING, SupervisorConfig
-from weft.supervisor.control import Control
+from weft.supervisor.control import Connection, Control, Json, Op, Refused
 from weft.supervisor.display import Display
 from weft.supervisor.fleet import Fleet
 from weft.supervisor.home import Home
@@ -21,6 +21,7 @@ from weft.supervisor.ports import Ports, owner
 from weft.supervisor.processes import Ended, Processes
 from weft.supervisor.progress import Progress
 from weft.supervisor.record import Record
+from weft.supervisor.reload import Reload
 from weft.supervisor.socket import Splice
 from weft.supervisor.startup import StartFailed, Startup
 
@@ -72,7 +73,7 @@ class Supervisor:
             tasks.create_task(part)
             for part in (
                 Splice(self._home.xds_socket, self._home.agent_socket).run(),
-                Control(self._home.control_socket, operations.table()).run(),
+                Control(self._home.control_socket, {**operations.table(), "reload": self._reload(fleet)}).run(),
                 operations.run(),
                 Record(self._config, self._application, self._home, fleet, self._processes, self._startup).run(self._changes),
                 self._rotate_logs(),
@@ -99,6 +100,16 @@ class Supervisor:
             failure=lambda: self.failure,
             started=self._started.is_set,
         )
+
+    def _reload(self, fleet: Fleet) -> Op:
+        reload = Reload(self._config, self._application, fleet, self._startup, self._progress, self._environ)
+
+        async def once_it_is_up(connection: Connection, request: Json) -> Json:
+            if not self._started.is_set() or self._stopping.is_set():
+                raise Refused("the mesh is starting or stopping: try again in a moment")
+            return await reload.operation(connection, request)
+
+        return once_it_is_up
 
     def _display(self) -> Display:
         config = self._config
