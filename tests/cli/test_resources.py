@@ -74,7 +74,7 @@ def test_the_given_manifests_are_accepted(any_api: Weft) -> None:
         namespace = "istio-system" if "gateway" in file.name else "default"
         done = Weft(any_api.api, namespace)("apply", "-f", str(file), "--allow-unresolved")
         assert "created" in done.out or "configured" in done.out or "unchanged" in done.out
-    assert "core-gateway" in here("get", "gateways").out
+    assert "core-gateway" in here("get", "gw").out
 
 
 def test_apply_get_describe_edit_delete(any_api: Weft) -> None:

@@ -6,6 +6,11 @@ from weft.resource.core.config_map import ConfigMap
 from weft.resource.core.namespace import Namespace
 from weft.resource.core.secret import Secret
 from weft.resource.core.service import Service
+from weft.resource.gateway_api.gateway import Gateway as ApiGateway
+from weft.resource.gateway_api.gateway_class import GatewayClass
+from weft.resource.gateway_api.grpc_route import GrpcRoute
+from weft.resource.gateway_api.http_route import HttpRoute
+from weft.resource.gateway_api.reference_grant import ReferenceGrant
 from weft.resource.istio.destination_rule import DestinationRule
 from weft.resource.istio.gateway import Gateway
 from weft.resource.istio.peer_authentication import PeerAuthentication
@@ -19,6 +24,8 @@ _NETWORKING = "networking.istio.io"
 _SECURITY = "security.istio.io"
 _NETWORKING_VERSIONS = ("v1", "v1beta1", "v1alpha3")
 _NETWORKING_CATEGORIES = ("istio-io", "networking-istio-io")
+_GATEWAY_API = "gateway.networking.k8s.io"
+_GATEWAY_API_VERSIONS = ("v1", "v1beta1")
 
 NAMESPACE = Kind(
     "", ("v1",), "Namespace", "namespaces", "namespace", Namespace, ("ns",), namespaced=False,
@@ -39,6 +46,40 @@ SECRET = Kind(
     columns=(Column("Type", ".type"), AGE),
 )  # fmt: skip
 CONFIG_MAP = Kind("", ("v1",), "ConfigMap", "configmaps", "configmap", ConfigMap, ("cm",), body="")
+GATEWAY_CLASS = Kind(
+    _GATEWAY_API, _GATEWAY_API_VERSIONS, "GatewayClass", "gatewayclasses", "gatewayclass", GatewayClass, ("gc",),
+    namespaced=False, categories=("gateway-api",), body_required=True,
+    columns=(
+        Column("Controller", ".spec.controllerName"),
+        Column("Accepted", '.status.conditions[?(@.type=="Accepted")].status'),
+        AGE,
+        Column("Description", ".spec.description", 1),
+    ),
+)  # fmt: skip
+API_GATEWAY = Kind(
+    _GATEWAY_API, _GATEWAY_API_VERSIONS, "Gateway", "gateways", "gateway", ApiGateway, ("gtw",),
+    categories=("gateway-api",), body_required=True,
+    columns=(
+        Column("Class", ".spec.gatewayClassName"),
+        Column("Address", ".status.addresses[*].value"),
+        Column("Programmed", '.status.conditions[?(@.type=="Programmed")].status'),
+        AGE,
+    ),
+)  # fmt: skip
+HTTP_ROUTE = Kind(
+    _GATEWAY_API, _GATEWAY_API_VERSIONS, "HTTPRoute", "httproutes", "httproute", HttpRoute,
+    categories=("gateway-api",), body_required=True,
+    columns=(Column("Hostnames", ".spec.hostnames"), AGE),
+)  # fmt: skip
+GRPC_ROUTE = Kind(
+    _GATEWAY_API, ("v1",), "GRPCRoute", "grpcroutes", "grpcroute", GrpcRoute,
+    categories=("gateway-api",), body_required=True,
+    columns=(Column("Hostnames", ".spec.hostnames"), AGE),
+)  # fmt: skip
+REFERENCE_GRANT = Kind(
+    _GATEWAY_API, _GATEWAY_API_VERSIONS, "ReferenceGrant", "referencegrants", "referencegrant", ReferenceGrant, ("refgrant",),
+    categories=("gateway-api",), body_required=True,
+)  # fmt: skip
 VIRTUAL_SERVICE = Kind(
     _NETWORKING, _NETWORKING_VERSIONS, "VirtualService", "virtualservices", "virtualservice", VirtualService, ("vs",),
     categories=_NETWORKING_CATEGORIES,
@@ -84,6 +125,11 @@ KINDS: tuple[Kind, ...] = (
     SERVICE,
     SECRET,
     CONFIG_MAP,
+    GATEWAY_CLASS,
+    API_GATEWAY,
+    HTTP_ROUTE,
+    GRPC_ROUTE,
+    REFERENCE_GRANT,
     VIRTUAL_SERVICE,
     DESTINATION_RULE,
     GATEWAY,
@@ -108,7 +154,8 @@ def by_plural(group: str, plural: str) -> Kind | None:
 
 
 def by_name(name: str) -> Kind | None:
-    """The kind a person means by `name`, as kubectl takes it: kind, plural, singular or short name, perhaps `plural.group`."""
+    """The kind a person means by `name`, as kubectl takes it: kind, plural, singular or short name, perhaps `plural.group`. Two
+    kinds are called Gateway: the Gateway API's is the first by its group, as in Kubernetes, and `gw` is Istio's."""
     said = name.lower()
     for kind in KINDS:
         if said in (kind.kind.lower(), kind.plural, kind.singular, kind.resource, *kind.short_names):

@@ -6,8 +6,7 @@ from weft.resource.kinds import KINDS
 
 _LATER = (
     "Sidecar", "WorkloadGroup", "RequestAuthentication", "AuthorizationPolicy", "Telemetry", "EnvoyFilter", "WasmPlugin",
-    "ProxyConfig", "GatewayClass", "HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "ReferenceGrant", "BackendTLSPolicy",
-    "EndpointSlice",
+    "ProxyConfig", "TLSRoute", "TCPRoute", "UDPRoute", "BackendTLSPolicy", "ListenerSet", "EndpointSlice",
 )  # fmt: skip
 _WORKLOADS = ("Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob")
 
@@ -20,8 +19,9 @@ def hint(api_version: str, kind: str) -> str:
         return "workloads are processes here: declare them as services in weft.yaml"
     if kind in _LATER:
         return "a later release of weft will read it"
-    by_name = {known.kind: known for known in KINDS}
-    if known := by_name.get(kind):
+    by_name = {known.kind: known for known in reversed(KINDS)}
+    if same := [known for known in KINDS if known.kind == kind]:
+        known = next((one for one in same if one.group == api_version.rpartition("/")[0]), same[0])
         return f"write apiVersion: {_closest_version(api_version, known.api_versions)}"
     fold = {name.lower(): name for name in by_name}
     close = get_close_matches(kind.lower(), list(fold), n=1, cutoff=0.75)

@@ -1,8 +1,13 @@
-"""What the types cannot say: the rules that Istio's and Kubernetes' own validation enforce, kind by kind."""
+"""What the types cannot say: the rules that Istio's, Kubernetes' and the Gateway API's own validation enforce, kind by kind."""
 
 from weft.resource.core.config_map import ConfigMap
 from weft.resource.core.secret import Secret
 from weft.resource.core.service import Service
+from weft.resource.gateway_api.gateway import Gateway as ApiGateway
+from weft.resource.gateway_api.gateway_class import GatewayClass
+from weft.resource.gateway_api.grpc_route import GrpcRoute
+from weft.resource.gateway_api.http_route import HttpRoute
+from weft.resource.gateway_api.reference_grant import ReferenceGrant
 from weft.resource.istio.destination_rule import DestinationRule
 from weft.resource.istio.gateway import Gateway
 from weft.resource.istio.peer_authentication import PeerAuthentication
@@ -11,7 +16,7 @@ from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.problems import Problems
 from weft.resource.resource import Resource
-from weft.resource.validation import core
+from weft.resource.validation import core, gateway_api, gateway_api_routes
 from weft.resource.validation.destination_rule import destination_rule
 from weft.resource.validation.gateway import gateway
 from weft.resource.validation.labels import metadata
@@ -37,6 +42,16 @@ def validate(resource: Resource, problems: Problems) -> None:
             workload_entry(spec, "spec", problems)
         case PeerAuthentication() as spec:
             peer_authentication(spec, problems)
+        case GatewayClass() as spec:
+            gateway_api.gateway_class(spec, problems)
+        case ApiGateway() as spec:
+            gateway_api.gateway(spec, problems)
+        case HttpRoute() as spec:
+            gateway_api_routes.http_route(spec, problems)
+        case GrpcRoute() as spec:
+            gateway_api_routes.grpc_route(spec, problems)
+        case ReferenceGrant() as spec:
+            gateway_api.reference_grant(spec, problems)
         case Service() as spec:
             core.service(spec, problems)
         case Secret() as spec:

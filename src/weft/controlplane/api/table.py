@@ -4,6 +4,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources
 columns of custom resources: a date becomes an age, a list is written as JSON.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -63,14 +64,23 @@ def cell(column: Column, body: Json, now: datetime) -> Any:
 
 
 def values(path: str, body: Any) -> list[Any]:
-    """What a simple JSON path (`.spec.ports[*].port`) finds."""
+    """What a simple JSON path (`.spec.ports[*].port`, `.status.conditions[?(@.type=="Ready")].status`) finds."""
     found = [body]
-    for name in path.replace("[*]", ".[*]").split(".")[1:]:
-        if name == "[*]":
-            found = [item for value in found if isinstance(value, list | tuple) for item in value]
-        else:
+    for step in _STEP.finditer(path):
+        if step["name"]:
+            name = step["name"]
             found = [value[name] for value in found if isinstance(value, Mapping) and value.get(name) is not None]
+        else:
+            items = [item for value in found if isinstance(value, list | tuple) for item in value]
+            found = [item for item in items if not step["key"] or _has(item, step["key"], step["value"])]
     return found
+
+
+_STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[\*\]|\[\?\(@\.(?P<key>\w+)==\"(?P<value>[^\"]*)\"\)\]")
+
+
+def _has(item: Any, key: str, value: str) -> bool:
+    return isinstance(item, Mapping) and item.get(key) == value
 
 
 def _text(value: Any) -> str:

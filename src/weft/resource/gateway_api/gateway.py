@@ -1,0 +1,146 @@
+"""The Gateway API's Gateway: ports with host names, to which routes attach. Istio has another kind of this name."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from msgspec import field
+
+from weft.resource.field import UNSUPPORTED, Message, PortNumber, unsupported
+from weft.resource.gateway_api.reference import LocalObjectReference, ObjectReference, SecretObjectReference
+
+_FILES = unsupported(
+    "name files of the gateway's node in tls.options: mesh.weft.dev/certificate-file and mesh.weft.dev/private-key-file"
+)
+
+
+class LabelSelectorRequirement(Message, frozen=True, kw_only=True):
+    """A condition on one label. `operator` is In, NotIn, Exists or DoesNotExist."""
+
+    key: str
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    values: tuple[str, ...] = ()
+
+
+class LabelSelector(Message, frozen=True, kw_only=True):
+    """Conditions that must all hold."""
+
+    match_labels: Mapping[str, str] = {}
+    match_expressions: tuple[LabelSelectorRequirement, ...] = ()
+
+
+class RouteNamespaces(Message, frozen=True, kw_only=True):
+    """The namespaces whose routes may attach: the Gateway's own unless it says otherwise."""
+
+    from_: Literal["All", "Selector", "Same", "None"] = field(default="Same", name="from")
+    selector: LabelSelector | None = None
+
+
+class RouteGroupKind(Message, frozen=True, kw_only=True):
+    """A kind of route."""
+
+    group: str = "gateway.networking.k8s.io"
+    kind: str
+
+
+class AllowedRoutes(Message, frozen=True, kw_only=True):
+    """Which routes may attach to a listener."""
+
+    namespaces: RouteNamespaces | None = None
+    kinds: tuple[RouteGroupKind, ...] = ()
+
+
+class ListenerTlsConfig(Message, frozen=True, kw_only=True):
+    """How a listener treats TLS. `options` are this mesh's: the files of certificate and key."""
+
+    mode: Literal["Terminate", "Passthrough"] = "Terminate"
+    certificate_refs: Annotated[tuple[SecretObjectReference, ...], _FILES] = ()
+    options: Mapping[str, str] = {}
+
+
+class Listener(Message, frozen=True, kw_only=True):
+    """A port, with a host name or for all. `protocol` is HTTP, HTTPS, TLS, TCP or UDP."""
+
+    name: str
+    hostname: str = ""
+    port: PortNumber
+    protocol: str
+    tls: ListenerTlsConfig | None = None
+    allowed_routes: AllowedRoutes | None = None
+
+
+class GatewayAddress(Message, frozen=True, kw_only=True):
+    """An address that is asked for."""
+
+    type: str = "IPAddress"
+    value: str = ""
+
+
+class GatewayInfrastructure(Message, frozen=True, kw_only=True):
+    """What a controller that makes a Gateway's proxies gives to them."""
+
+    labels: Mapping[str, str] = {}
+    annotations: Mapping[str, str] = {}
+    parameters_ref: LocalObjectReference | None = None
+
+
+class AllowedListeners(Message, frozen=True, kw_only=True):
+    """Whose ListenerSets may attach."""
+
+    namespaces: RouteNamespaces | None = None
+
+
+class FrontendTlsValidation(Message, frozen=True, kw_only=True):
+    """How a client's certificate is checked."""
+
+    ca_certificate_refs: tuple[ObjectReference, ...] = ()
+    mode: Literal["AllowValidOnly", "AllowInsecureFallback"] = "AllowValidOnly"
+
+
+class TlsConfig(Message, frozen=True, kw_only=True):
+    """TLS towards clients."""
+
+    validation: FrontendTlsValidation | None = None
+
+
+class TlsPortConfig(Message, frozen=True, kw_only=True):
+    """TLS towards the clients of one port."""
+
+    port: PortNumber
+    tls: TlsConfig
+
+
+class FrontendTlsConfig(Message, frozen=True, kw_only=True):
+    """TLS towards clients, of all ports and of single ones."""
+
+    default: TlsConfig
+    per_port: tuple[TlsPortConfig, ...] = ()
+
+
+class GatewayBackendTls(Message, frozen=True, kw_only=True):
+    """TLS towards backends."""
+
+    client_certificate_ref: SecretObjectReference | None = None
+
+
+class GatewayTlsConfig(Message, frozen=True, kw_only=True):
+    """TLS of the whole Gateway."""
+
+    backend: GatewayBackendTls | None = None
+    frontend: FrontendTlsConfig | None = None
+
+
+class Gateway(Message, frozen=True, kw_only=True):
+    """https://gateway-api.sigs.k8s.io/reference/spec/#gateway
+
+    The workloads of its namespace with the label `gateway.networking.k8s.io/gateway-name: <its name>` serve it.
+    """
+
+    gateway_class_name: str
+    listeners: tuple[Listener, ...] = ()
+    addresses: Annotated[tuple[GatewayAddress, ...], unsupported("the gateway's node decides the address")] = ()
+    infrastructure: Annotated[
+        GatewayInfrastructure | None, unsupported("a gateway is a service of weft.yaml: give it labels there")
+    ] = None
+    allowed_listeners: Annotated[AllowedListeners | None, UNSUPPORTED] = None
+    tls: Annotated[GatewayTlsConfig | None, UNSUPPORTED] = None
+    default_scope: Annotated[Literal["All", "None"] | None, UNSUPPORTED] = None

@@ -1,0 +1,107 @@
+"""The rules of the Gateway API's GatewayClass, Gateway and ReferenceGrant, as its CustomResourceDefinitions enforce them."""
+
+import re
+
+from weft.resource import names
+from weft.resource.field_path import below, child, item
+from weft.resource.gateway_api.gateway import Gateway, Listener, ListenerTlsConfig, RouteNamespaces
+from weft.resource.gateway_api.gateway_class import GatewayClass
+from weft.resource.gateway_api.reference_grant import ReferenceGrant
+from weft.resource.problems import Problems
+from weft.resource.validation.labels import duplicates, labels
+
+CERTIFICATE_FILE = "mesh.weft.dev/certificate-file"
+PRIVATE_KEY_FILE = "mesh.weft.dev/private-key-file"
+
+_CONTROLLER = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
+_PROTOCOLS = ("HTTP", "HTTPS", "TLS", "TCP", "UDP")
+_MOST_LISTENERS = 64
+
+
+def hostname(text: str) -> str:
+    """What is wrong with a host name, perhaps with `*.` before it; empty when nothing is."""
+    bare = text.removeprefix("*.")
+    if names.is_ip(bare):
+        return f"{text!r} is an IP address, and a name is needed"
+    if "*" in bare:
+        return f"{text[:80]!r} is not a host name: a wildcard stands first, as in *.example.com"
+    return names.subdomain(bare)
+
+
+def gateway_class(spec: GatewayClass, problems: Problems) -> None:
+    """A controller is named by a domain and a path."""
+    if not _CONTROLLER.fullmatch(spec.controller_name):
+        problem = f"{spec.controller_name[:80]!r} is not the name of a controller"
+        problems.invalid("spec.controllerName", problem, "mesh.weft.dev/gateway is this mesh's")
+
+
+def gateway(spec: Gateway, problems: Problems) -> None:
+    """The class, and each listener; no two alike."""
+    problems.invalid("spec.gatewayClassName", names.subdomain(spec.gateway_class_name), "weft is always there")
+    if not spec.listeners:
+        problems.add("missing-field", "spec.listeners", name="listeners")
+    if len(spec.listeners) > _MOST_LISTENERS:
+        problems.invalid("spec.listeners", f"{len(spec.listeners)} listeners: at most {_MOST_LISTENERS} are allowed")
+    for index, listener in enumerate(spec.listeners):
+        _listener(listener, item("spec.listeners", index), problems)
+    placed = [(one, item("spec.listeners", index)) for index, one in enumerate(spec.listeners)]
+    duplicates([(one.name, child(path, "name")) for one, path in placed], "the listener", problems)
+    whole = [(f"{one.protocol} {one.port} {one.hostname}".strip(), path) for one, path in placed]
+    duplicates(whole, "the combination of protocol, port and hostname", problems)
+
+
+def _listener(listener: Listener, path: str, problems: Problems) -> None:
+    problems.invalid(child(path, "name"), names.subdomain(listener.name))
+    protocol = listener.protocol
+    if protocol not in _PROTOCOLS and "/" not in protocol:
+        problems.invalid(child(path, "protocol"), f"{protocol[:40]!r} is not a protocol", "one of " + ", ".join(_PROTOCOLS))
+    if listener.hostname:
+        problems.invalid(child(path, "hostname"), hostname(listener.hostname))
+        if protocol in ("TCP", "UDP"):
+            problems.invalid(child(path, "hostname"), f"a listener with protocol {protocol} has no hostname")
+    if listener.tls is not None and protocol in ("HTTP", "TCP", "UDP"):
+        problems.invalid(child(path, "tls"), f"a listener with protocol {protocol} has no TLS", "write protocol: HTTPS or TLS")
+    elif listener.tls is not None:
+        _tls(listener.tls, protocol, child(path, "tls"), problems)
+    if listener.allowed_routes and listener.allowed_routes.namespaces:
+        _namespaces(listener.allowed_routes.namespaces, below(path, "allowedRoutes", "namespaces"), problems)
+
+
+def _tls(tls: ListenerTlsConfig, protocol: str, path: str, problems: Problems) -> None:
+    if protocol == "HTTPS" and tls.mode != "Terminate":
+        problems.invalid(child(path, "mode"), "a listener with protocol HTTPS ends TLS", "mode: Terminate")
+    if tls.mode == "Terminate" and not tls.certificate_refs and not tls.options:
+        problems.invalid(path, "certificateRefs or options are needed where TLS ends")
+    for key in tls.options:
+        problems.invalid(child(child(path, "options"), key), names.label_key(key))
+        if key.startswith("mesh.weft.dev/") and key not in (CERTIFICATE_FILE, PRIVATE_KEY_FILE):
+            problem = f"weft has no option {key}"
+            problems.invalid(child(child(path, "options"), key), problem, f"{CERTIFICATE_FILE} and {PRIVATE_KEY_FILE}")
+
+
+def _namespaces(namespaces: RouteNamespaces, path: str, problems: Problems) -> None:
+    selector = namespaces.selector
+    if namespaces.from_ == "Selector" and selector is None:
+        problems.add("missing-field", child(path, "selector"), name="selector (from: Selector)")
+    if selector is None:
+        return
+    if namespaces.from_ != "Selector":
+        problems.add(
+            "no-effect", child(path, "selector"), name="selector", why=f"from is {namespaces.from_}", hint="from: Selector"
+        )
+    labels(selector.match_labels, below(path, "selector", "matchLabels"), problems)
+    for index, one in enumerate(selector.match_expressions):
+        place = item(below(path, "selector", "matchExpressions"), index)
+        problems.invalid(child(place, "key"), names.label_key(one.key))
+        if (one.operator in ("In", "NotIn")) != bool(one.values):
+            needed = "needs values" if not one.values else "takes no values"
+            problems.invalid(child(place, "values"), f"the operator {one.operator} {needed}")
+
+
+def reference_grant(spec: ReferenceGrant, problems: Problems) -> None:
+    """Somebody may refer to something."""
+    for name, entries in (("from", spec.from_), ("to", spec.to)):
+        if not entries:
+            problems.invalid(child("spec", name), "at least one is needed")
+    for index, one in enumerate(spec.from_):
+        problems.invalid(below(item("spec.from", index), "namespace"), names.label(one.namespace))
