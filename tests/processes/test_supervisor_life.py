@@ -77,6 +77,19 @@ def test_a_crash_is_said_with_its_last_lines_and_repaired(mesh: Supervised) -> N
     assert "web-0: error: ended with code 3, is started again in 0.25 s\n       on fire" in mesh.output
 
 
+def test_who_does_not_run_yet_says_what_it_waits_for(mesh: Supervised) -> None:
+    """Also when the agent has said that it does not run; one that crashed says how it ended."""
+    mesh.start(
+        """
+        services:
+          late: {command: sleep 60, depends_on: {web: {condition: service_healthy}}}
+          web: {command: "sh -c 'sleep 0.1; exit 4'", x-weft: {ports: [{name: http, port: 80}]}}
+        """
+    )
+    mesh.until(lambda: mesh.ps().get("late-0", {}).get("reason") == "what it depends on is not ready")
+    mesh.until(lambda: mesh.ps()["web-0"]["state"] == "restarting" and mesh.ps()["web-0"]["reason"] == "ended with code 4")
+
+
 @pytest.mark.parametrize(
     ("service", "reason", "line"),
     [

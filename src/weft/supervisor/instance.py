@@ -97,7 +97,7 @@ class Instance:
         if self.failure:
             return self.failure
         if self.phase is Phase.WAITING:  # the agent only sees that the application does not run
-            return "it waits for what it depends on" if self.sidecar_ready else "its Envoy is not ready"
+            return "what it depends on is not ready" if self.sidecar_ready else "its sidecar is not ready"
         if self.phase is Phase.RESTARTING and self.exit_code is not None:
             return cause(self.exit_code)
         return self.reason

@@ -256,7 +256,7 @@ class Operations:
 
     def _failed(self, instance: Instance) -> Json:
         plan = instance.plan
-        reason = instance.failure or instance.reason or _waits_for(instance)
+        reason = instance.why or "is not healthy yet"
         name = plan.process if instance.sidecar_ready and not plan.service.gateway else f"envoy/{plan.key}"
         return {"instance": plan.name, "reason": reason, "log": last_lines(self._home.log(name), 20)}
 
@@ -269,14 +269,6 @@ class Operations:
         connection.closed.append(self._progress.listen(send))
         lines = [] if request.get("only_new") else [line.message() for line in self._progress.lines]
         return {"lines": lines}
-
-
-def _waits_for(instance: Instance) -> str:
-    if not instance.sidecar_ready:
-        return "its sidecar is not ready"
-    if instance.phase is Phase.WAITING:
-        return "what it depends on is not ready"
-    return "is not healthy yet"
 
 
 def level_of(text: str) -> Level:
