@@ -82,6 +82,8 @@ def test_documented_specs_are_accepted(kind: str, spec: str) -> None:
         ("{tls: {mode: SIMPLE, credentialName: c}}", "unsupported-field", "tls.credentialName"),
         ("{tls: {mode: SIMPLE, privateKey: /k}}", "no-effect", "tls.privateKey"),
         ("{tls: {sni: a.b}}", "no-effect", "tls"),
+        ("{tls: {mode: SIMPLE, sni: a b}}", "invalid-value", "tls.sni"),
+        ("{tls: {mode: SIMPLE, sni: " + "a." * 127 + "b}}", "invalid-value", "tls.sni"),
         ("{portLevelSettings: [{tls: {mode: SIMPLE}}]}", "missing-field", "portLevelSettings[0].port.number"),
         ("{portLevelSettings: [{port: {number: 1}}, {port: {number: 1}}]}", "duplicate", "portLevelSettings[1].port.number"),
         ("{tunnel: {targetHost: a, targetPort: 1}}", "unsupported-field", "tunnel"),

@@ -146,5 +146,7 @@ def _tls(value: ClientTlsSettings, path: str, problems: Problems) -> None:
     if value.mode == "SIMPLE" and (files["clientCertificate"] or files["privateKey"]):
         name = given[0]
         problems.add("no-effect", child(path, name), name=name, why="mode SIMPLE shows no client certificate", hint="use MUTUAL")
+    if value.sni:
+        problems.invalid(child(path, "sni"), names.host(value.sni))
     if value.mode == "DISABLE" and (given or credential or value.sni or value.subject_alt_names):
         problems.add("no-effect", path, name="tls", why="mode DISABLE sends plaintext", hint="set mode: SIMPLE or MUTUAL")
