@@ -25,7 +25,9 @@ def test_a_duration_is_read_in_seconds(text: str, expected: float) -> None:
     assert seconds(text) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("text", ["", "5", "s", "5 s", "-1s", "1d", "5S", "1s ", "1h-30m", "١s", "9" * 400 + "h", "1e3s", "2562048h"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "s", "5 s", "-1s", "1d", "5S", "1s ", "1h-30m", "١s", "9" * 400 + "h", "1e3s", "2562048h"]
+)
 def test_what_is_no_duration_is_refused(text: str) -> None:
     """A number without a unit, a sign, a day, more nanoseconds than Envoy can count: each raises ValueError."""
     with pytest.raises(ValueError, match="duration"):
