@@ -88,15 +88,17 @@ def weft_pair(folder: Path, envoy: str, stack: ExitStack) -> Way:
 
 
 def _sidecars(folder: Path) -> tuple[int, ...]:
-    """The processes of the two Envoys that weft runs for this folder."""
+    """The processes of the two Envoys that weft runs for this folder. The backend is an Envoy too, but none of weft's."""
     found = []
     for status in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = status.read_bytes().split(b"\0")
         except OSError:
             continue
-        if any(word.startswith(str(folder).encode()) for word in words) and words[0].endswith(b"envoy"):
+        if any(word.startswith(f"{folder}/.weft/".encode()) for word in words) and words[0].endswith(b"envoy"):
             found.append(int(status.parent.name))
+    if len(found) != 2:
+        raise RuntimeError(f"{len(found)} sidecars found where two run: {found}")
     return tuple(sorted(found))
 
 
