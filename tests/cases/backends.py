@@ -73,7 +73,7 @@ class Backends:
                 ports[name] = self._run(self._serve(name, context, "127.0.0.1", 0))
         for name in outside:
             host, _, port = name.rpartition(":")
-            self._run(self._serve(name, None, host, int(port)))
+            self._run(self._serve(name, None, host if host.startswith("127.") else "127.0.0.1", int(port)))
         return ports
 
     def stop(self) -> None:

@@ -91,6 +91,16 @@ def _with_body(of: EnvoyResource, body: bytes) -> EnvoyResource:
     return replace(of, body=body, version=blake2b(body, digest_size=8).hexdigest())
 
 
+class _Admin(HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=5)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self._path)
+
+
 @dataclass
 class Replay:
     """One story being played."""
@@ -126,8 +136,8 @@ class Replay:
         server = self.ads.serve(str(self.folder / "xds.sock"))
         self.closing.callback(server.stop, None)
         processes = [self._run(name, n) for n, name in enumerate(story.proxies)]
-        for name, process in zip(story.proxies, processes, strict=True):
-            self._await(name, process)
+        for n, (name, process) in enumerate(zip(story.proxies, processes, strict=True)):
+            self._await(name, n, process)
 
     def _secrets(self, of: Proxy) -> dict[str, bytes]:
         work = of.workload
@@ -145,10 +155,10 @@ class Replay:
         self.closing.callback(process.kill)
         return process
 
-    def _await(self, name: str, process: "subprocess.Popen[bytes]") -> None:
+    def _await(self, name: str, n: int, process: "subprocess.Popen[bytes]") -> None:
         assert self.ads
         deadline = time.monotonic() + 20
-        waiting = [port for number, port in self.listen[name].items() if number or 0 in self.listen[name]]
+        waiting = list(self.listen[name].values())
         while waiting:
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", waiting[-1])).close()
@@ -157,6 +167,19 @@ class Replay:
             rejected = self.ads.streams[name].rejected if name in self.ads.streams else []
             assert process.poll() is None and not rejected and time.monotonic() < deadline, (name, rejected, self.log())
             time.sleep(0.01)
+        while not self._warm(name, n):
+            assert time.monotonic() < deadline, (name, "its clusters do not come", self.log())
+            time.sleep(0.01)
+
+    def _warm(self, name: str, n: int) -> bool:
+        """Whether all clusters that are told unasked are active."""
+        assert self.ads
+        stream = self.ads.streams[name]
+        with stream.lock:
+            wanted = len(stream._clusters()) + 2  # those of the bootstrap
+        with contextlib.closing(_Admin(f"{self.folder}/{n}.sock")) as admin:
+            admin.request("GET", "/stats?filter=^cluster_manager.active_clusters$")
+            return int(admin.getresponse().read().decode().strip().rpartition(" ")[2] or 0) >= wanted
 
     def log(self) -> str:
         """What the Envoys said."""

@@ -10,7 +10,7 @@ from weft.simulate.call import HttpCall
 from weft.simulate.held import unpacked
 from weft.simulate.outcome import Answered, Fault, HeaderChange
 from weft.simulate.percent import percent
-from weft.simulate.route_match import header
+from weft.simulate.route_match import values
 from weft.simulate.text_match import matches
 
 _CORS, _FAULT = "envoy.filters.http.cors", "envoy.filters.http.fault"
@@ -34,13 +34,13 @@ def fault(of: Route) -> Fault | None:
 def cors(of: Route, call: HttpCall) -> tuple[Answered | None, tuple[HeaderChange, ...]]:
     """The answer to a preflight, and what else is written into responses to an origin that is allowed."""
     config = unpacked(of.typed_per_filter_config[_CORS], CorsPolicy) if _CORS in of.typed_per_filter_config else None
-    origin = header(call, "origin")
+    origin = ",".join(values(call, "origin"))
     if config is None or not origin or not any(matches(one, origin) for one in config.allow_origin_string_match):
         return None, ()
     marks = [("access-control-allow-origin", origin)]
     if config.allow_credentials.value:
         marks.append(("access-control-allow-credentials", "true"))
-    if call.method == "OPTIONS" and header(call, "access-control-request-method"):
+    if call.method == "OPTIONS" and values(call, "access-control-request-method"):
         marks += [
             ("access-control-allow-methods", config.allow_methods),
             ("access-control-allow-headers", config.allow_headers),

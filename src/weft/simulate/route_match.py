@@ -45,16 +45,17 @@ def _path_matches(of: RouteMatch, call: HttpCall) -> bool:
 
 
 def header_matches(of: HeaderMatcher, call: HttpCall) -> bool:
-    """Whether a header fits. One that is absent never does, inverted or not, unless it is taken for an empty one."""
-    value = header(call, of.name)
+    """Whether a header fits: one that is there several times when any of its values does (since Envoy 1.39). One that is absent
+    never does, inverted or not, unless it is taken for an empty one."""
+    found = values(call, of.name)
     how = of.WhichOneof("header_match_specifier")
     if how in (None, "present_match"):
-        return ((value is not None) == (bool(of.present_match) if how else True)) != bool(of.invert_match)
-    if value is None:
+        return (bool(found) == (bool(of.present_match) if how else True)) != bool(of.invert_match)
+    if not found:
         if not of.treat_missing_header_as_empty:
             return False
-        value = ""
-    return _fits(of, how, value) != bool(of.invert_match)
+        found = ("",)
+    return any(_fits(of, how, value) for value in found) != bool(of.invert_match)
 
 
 def _fits(of: HeaderMatcher, how: str, value: str) -> bool:
@@ -66,12 +67,11 @@ def _fits(of: HeaderMatcher, how: str, value: str) -> bool:
     raise Unreadable(f"a header match by {how}")
 
 
-def header(call: HttpCall, name: str) -> str | None:
-    """The value of a header, several joined by commas; None when it is absent."""
+def values(call: HttpCall, name: str) -> tuple[str, ...]:
+    """The values of a header; none when it is absent."""
     if name.lower() in _PSEUDO:
-        return str(getattr(call, _PSEUDO[name.lower()]))
-    values = [value for other, value in call.headers if other == name.lower()]
-    return ",".join(values) if values else None
+        return (str(getattr(call, _PSEUDO[name.lower()])),)
+    return tuple(value for other, value in call.headers if other == name.lower())
 
 
 def _query_matches(of: QueryParameterMatcher, call: HttpCall) -> bool:

@@ -18,6 +18,7 @@ from weft.model.security import PeerAuthentication
 from weft.model.service import Service
 from weft.model.traffic import ServicePolicy, TrafficPolicy
 from weft.ref import Ref
+from weft.translate.gateway_api import GROUP
 from weft.translate.precedence import age, together
 from weft.translate.statement import Reference, Statement
 from weft.translate.subset_hint import missing_subsets_hint
@@ -60,19 +61,25 @@ def _unknown_host(reference: Reference, mesh: Mesh, namespace: str) -> Finding:
         return finding("host-not-exported", at, host=host, namespace=namespace, hint=hint)
     meant = [one for one in candidates(host, namespace, mesh.settings.domain) if one in mesh.services]
     meant += [one for one in mesh.nearest(host) if one not in meant]
-    code = "unknown-host" if reference.origin.kind == "VirtualService" else "rule-without-service"
+    code = "rule-without-service" if reference.origin.kind == "DestinationRule" else "unknown-host"
     return finding(code, at, host=host, hint=f"did you mean {' or '.join(meant[:3])}?" if meant else "")
 
 
 def _host_field(reference: Reference) -> Ref:
     """A destination of a route has the host in a field of its own."""
-    return reference.origin.at("host") if reference.origin.kind == "VirtualService" else reference.origin
+    match reference.origin.kind:
+        case "VirtualService":
+            return reference.origin.at("host")
+        case "HTTPRoute" | "GRPCRoute":
+            return reference.origin.at("name")
+        case _:
+            return reference.origin
 
 
 def _of_port(reference: Reference, known: Service) -> Iterator[Finding]:
     ports = ", ".join(f"{port.number} ({port.name})" if port.name else str(port.number) for port in known.ports)
     if reference.port and known.ports and known.port(reference.port) is None:
-        at = reference.origin.at("port.number")
+        at = reference.origin.at("port" if reference.origin.group == GROUP else "port.number")
         yield finding("unknown-port", at, host=reference.host, port=reference.port, ports=ports)
     if not reference.port and not reference.any_port and len(known.ports) > 1:
         yield finding("port-not-named", reference.origin, host=reference.host, ports=ports)
@@ -127,7 +134,9 @@ def _of_routes(routes: RouteSet, mesh: Mesh) -> Iterator[Finding]:
 
 
 def _before(one: RouteSet, other: RouteSet) -> bool:
-    return (nearness(one.export_to, one.namespace), age(one)) < (nearness(other.export_to, other.namespace), age(other))
+    """Whether `one` takes the place of `other` by its age alone. One that is private to a namespace is meant to come first there."""
+    alike = nearness(one.export_to, one.namespace) == nearness(other.export_to, other.namespace)
+    return alike and age(one) < age(other)
 
 
 def _meet(one: Iterable[str], other: Iterable[str]) -> bool:

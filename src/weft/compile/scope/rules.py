@@ -185,7 +185,7 @@ def _integers(weights: list[Fraction]) -> list[int]:
 
 def _mirrored(sight: Sight, mirror: Mirror) -> Iterator[MirrorTarget]:
     there = sight.reach(mirror.destination)
-    if isinstance(there, Reached):
+    if isinstance(there, Reached) and mirror.percent:
         largest = max(shares(there), key=lambda share: (share.weight, share.cluster))
         yield MirrorTarget(largest.cluster, mirror.percent)
 
