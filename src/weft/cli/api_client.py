@@ -69,8 +69,8 @@ class ApiClient:
         self.namespace = granted.namespace
         self.server = granted.server
         headers = {"user-agent": "weft"} | ({"authorization": f"Bearer {granted.token}"} if granted.token else {})
-        patience = httpx.Timeout(timeout, connect=min(timeout, 5.0))  # a server that lives takes a connection at once
-        self._http = httpx.Client(base_url=granted.server, verify=tls(granted), trust_env=False, timeout=patience, headers=headers)
+        limits = httpx.Timeout(timeout, connect=min(timeout, 5.0))  # a server that lives takes a connection at once
+        self._http = httpx.Client(base_url=granted.server, verify=tls(granted), trust_env=False, timeout=limits, headers=headers)
 
     def __enter__(self) -> "ApiClient":
         return self

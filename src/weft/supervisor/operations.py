@@ -150,7 +150,8 @@ class Operations:
         if str(bound) == str(port):
             self._progress.tell(instance.plan.name, place)
         else:
-            why = f"port {port} is held by {owner}" if owner else f"port {port} cannot be bound" + (" without privileges" if int(port) < 1024 else "")
+            unowned = " without privileges" if int(port) < 1024 else ""
+            why = f"port {port} is held by {owner}" if owner else f"port {port} cannot be bound{unowned}"
             self._progress.warn(instance.plan.name, f"{place}: {why}")
 
     async def _finding(self, _: Connection, request: Json) -> Json:
