@@ -57,7 +57,19 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
     "port-not-named": (W, "the service {host} has several ports and none is named here", "name one in port.number: {ports}"),
     "unknown-subset": (W, "the service {host} has no subset {subset}: what is sent there fails", "{hint}"),
     "unknown-gateway": (W, "there is no Gateway {gateway}", "{hint}"),
+    # the Gateway API
+    "route-not-attached": (W, "{reason}: {why}", ""),
+    "unresolved-reference": (W, "{reason}: {why}: its share of the requests is answered with an error", ""),
+    "listener-not-served": (W, "{reason}: {why}", ""),
+    "gateway-without-workload": (
+        W,
+        "nothing serves it: {why}",
+        "in weft.yaml: {name}: {{x-weft: {{gateway: true, namespace: {namespace}, labels: {{{label}: {name}}}}}}}",
+    ),
     "conflict": (W, "{what}: {other} is older and wins", "{hint}"),
+    # what Envoy says
+    "envoy-refuses": (E, "Envoy refuses {what}: {words}", "{hint}"),
+    "proxy-refused": (E, "the proxy {proxy} refused {what}: {words}", "{hint}"),
 }
 
 

@@ -126,7 +126,7 @@ async def test_a_write_is_judged_before_it_is_made() -> None:
     """What is imagined is said, and nothing has changed after it."""
     async with running(_service("reviews")) as run:
         put = _route("nowhere")
-        ((_, findings),) = run.reconciler.imagined([(put.key, put.body)])
+        findings = run.reconciler.imagined([(put.key, put.body)]).findings
         assert {finding.code for finding in findings} == {"unknown-host"}
         assert not run.reconciler.translation.mesh.routes
 

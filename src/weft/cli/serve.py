@@ -20,6 +20,7 @@ def serve(
     xds: Annotated[str, typer.Option(help="Address for agents (gRPC, mTLS).")] = _ANY,
     enroll: Annotated[str, typer.Option(help="Address at which a node gets its first certificate (gRPC, TLS).")] = _ANY,
     metrics: Annotated[str, typer.Option(help="Address of the Prometheus page.")] = _ANY,
+    envoy: Annotated[str, typer.Option(envvar="WEFT_ENVOY", help="The Envoy that checks resources; default: the wheel's.")] = "",
     trust_domain: Annotated[str, typer.Option(help="The trust domain of all SPIFFE IDs.")] = "cluster.local",
     certificate_lifetime: Annotated[str, typer.Option(help="Of workload certificates, such as 24h.")] = "24h",
 ) -> None:
@@ -42,6 +43,7 @@ def serve(
             xds=address(xds),
             enroll=address(enroll),
             metrics=address(metrics),
+            envoy=envoy,
             trust_domain=trust_domain,
             certificate_lifetime=seconds(certificate_lifetime),
         )

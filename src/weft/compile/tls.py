@@ -83,7 +83,7 @@ def _client_context(of: OriginatedTls, alpn: tuple[str, ...]) -> CommonTlsContex
     context = CommonTlsContext(alpn_protocols=alpn, validation_context=validation)
     if tls.mode is TlsMode.MUTUAL:
         if tls.credential_name:
-            context.tls_certificate_sds_secret_configs.append(_named_secret(tls.credential_name))
+            context.tls_certificate_sds_secret_configs.add(**_named_secret(tls.credential_name))
         else:
             context.tls_certificates.add(
                 certificate_chain={"filename": tls.client_certificate}, private_key={"filename": tls.private_key}
@@ -107,7 +107,7 @@ def server(of: Server, trust_domain: str) -> TransportSocket:
         tls_params=TlsParameters(tls_minimum_protocol_version="TLSv1_2"), alpn_protocols=("h2", "http/1.1")
     )
     if of.credential_name:
-        context.tls_certificate_sds_secret_configs.append(_named_secret(of.credential_name))
+        context.tls_certificate_sds_secret_configs.add(**_named_secret(of.credential_name))
     else:
         context.tls_certificates.add(
             certificate_chain={"filename": of.server_certificate}, private_key={"filename": of.private_key}

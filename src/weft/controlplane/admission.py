@@ -1,26 +1,71 @@
-"""What is said about a write before it is made: decoding, then the mesh as it would be.
+"""What is said about a write before it is made: decoding, then the mesh as it would be, then Envoy itself.
 
-An ERROR refuses the write; everything else is told and let through, since resources may be applied in any order.
+An ERROR refuses the write; everything else is told and let through, since resources may be applied in any order. A write is
+refused for what it would break, never for what is broken already.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from weft.controlplane.api.admission import Admission
-from weft.controlplane.reconcile import Reconciler
-from weft.finding import Finding
+from weft.controlplane.canary.canary import Canary, Refusal
+from weft.controlplane.reconcile import Imagined, Reconciler
+from weft.controlplane.refusals import blamed, refusals, said
+from weft.controlplane.touched import touched
+from weft.finding import Finding, Severity
+from weft.model.mesh import Change, Mesh
+from weft.ref import Ref
+from weft.resource.resource import Resource
 from weft.store.store import Key
+from weft.translate.mesh import Translation, advance
 
 
 class Judge:
     """Judges writes against the mesh in effect."""
 
-    def __init__(self, reconciler: Reconciler) -> None:
+    def __init__(self, reconciler: Reconciler, canary: Canary) -> None:
         self._reconciler = reconciler
+        self._canary = canary
 
     async def admit(self, changes: Sequence[Admission]) -> tuple[Finding, ...]:
         """Every finding about the objects as they would be after all of `changes`."""
         imagined = self._reconciler.imagined((_key(change), change.new) for change in changes)
-        return tuple(finding for _, findings in imagined for finding in findings)
+        if any(finding.severity is Severity.ERROR for finding in imagined.findings):
+            return imagined.findings
+        return imagined.findings + await self._asked(imagined)
+
+    async def _asked(self, imagined: Imagined) -> tuple[Finding, ...]:
+        """What Envoy has against the mesh as it would be, and had not before."""
+        new = {resource.ref: (old, resource) for old, resource in imagined.changes if resource is not None}
+        before, after = imagined.before.mesh, imagined.after.mesh
+        refused = await self._refusals(before, after, imagined.change) if new else ()
+        if not refused:
+            return ()
+        old = {_what(each) for each in await self._refusals(before, before, imagined.change)}
+        found: dict[tuple[Ref, str], Finding] = {}
+        for refusal in refused:
+            if _what(refusal) not in old:
+                for resource in await self._guilty(imagined.after, refusal, new):
+                    finding = said("envoy-refuses", refusal, resource)
+                    found.setdefault((finding.ref.resource, refusal.words), finding)
+        return tuple(found.values())
+
+    async def _refusals(self, before: Mesh, after: Mesh, change: Change) -> tuple[Refusal, ...]:
+        return await refusals(self._canary, touched(before, after, change))
+
+    async def _guilty(
+        self, after: Translation, refusal: Refusal, new: dict[Ref, tuple[Resource | None, Resource]]
+    ) -> Iterable[Resource]:
+        """Which of the written resources it is: the one without which Envoy would take it, else all it was made from."""
+        suspects = [new[ref] for ref in blamed(refusal) if ref in new] or list(new.values())
+        for old, resource in suspects if len(suspects) > 1 else ():
+            without, change = advance(after, [(resource, old)])
+            if _what(refusal) not in {_what(each) for each in await self._refusals(after.mesh, without.mesh, change)}:
+                return (resource,)
+        return [resource for _, resource in suspects]
+
+
+def _what(of: Refusal) -> tuple[str, str]:
+    return of.resource.name, of.words
 
 
 def _key(change: Admission) -> Key:

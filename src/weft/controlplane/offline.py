@@ -71,7 +71,7 @@ def _described(
         )
         for port in sorted(ports, key=lambda port: port.port)
     )
-    gateway = any(selects(each.selector, labels(own)) for each in mesh.gateways.values()) and not inbound
+    gateway = any(each.opened_by(namespace, labels(own)) for each in mesh.gateways.values()) and not inbound
     return Proxy(workload, gateway=gateway, http_proxy=None if gateway else _OUTBOUND, inbound=inbound)
 
 
@@ -91,8 +91,12 @@ def envoy_resources(resources: Sequence[Resource], name: str, settings: Settings
 
 
 def _routes(held: Snapshot, listeners: Iterable[EnvoyResource]) -> tuple[EnvoyResource, ...]:
-    names = sorted({name for each in listeners for name in _route_names(message(each))})
-    return tuple(found for name in names if (found := held.route_configuration(name)))
+    return tuple(found for name in route_names(listeners) if (found := held.route_configuration(name)))
+
+
+def route_names(listeners: Iterable[EnvoyResource]) -> tuple[str, ...]:
+    """The route configurations that the listeners ask for by name, sorted."""
+    return tuple(sorted({name for each in listeners for name in _route_names(message(each))}))
 
 
 def _route_names(listener: Message) -> Iterator[str]:

@@ -58,6 +58,26 @@ def _essence(stored: Stored) -> tuple[Any, ...]:
     return (rest, meta.get("labels"), meta.get("annotations"), meta.get("uid"), status)
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A resource that Envoy refuses, and what is in effect instead: its last good version, or None, nothing."""
+
+    refused: Resource
+    instead: Resource | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Imagined:
+    """The mesh as it would be after some writes. `changes` are (before, after) pairs; `findings` what would be said of each."""
+
+    changes: tuple[tuple[Resource | None, Resource | None], ...]
+    findings: tuple[Finding, ...]
+    before: Translation
+    after: Translation
+    change: Change
+
+
 class Reconciler:
     """Holds the current mesh and moves it on with the store."""
 
@@ -68,6 +88,9 @@ class Reconciler:
         self._publish = publish
         self._cache = Cache()
         self._readings: dict[Key, Reading] = {}
+        self._quarantine: dict[Key, Held] = {}
+        self._last: dict[Key, Resource] = {}  # what was in effect before the last change
+        self._proxies_say: Mapping[Ref, tuple[Finding, ...]] = {}
         self._translation: Translation = translation(settings, ())
         self._revision = 0
         self._taken: frozenset[str] = frozenset()
@@ -105,27 +128,73 @@ class Reconciler:
             return ()
         if read.resource is None:
             return read.findings
-        return read.findings + tuple(self._translation.findings.get(read.resource.ref, ()))
+        held = self._quarantine.get(key)
+        across = held.findings if held else tuple(self._translation.findings.get(read.resource.ref, ()))
+        return read.findings + across + self._proxies_say.get(read.resource.ref, ())
 
-    def imagined(self, changes: Iterable[tuple[Key, Mapping[str, Any] | None]]) -> tuple[tuple[Key, tuple[Finding, ...]], ...]:
-        """What would be said about each object if these (None: deleted) were written now."""
+    def imagined(self, changes: Iterable[tuple[Key, Mapping[str, Any] | None]]) -> Imagined:
+        """The mesh as it would be if these objects (None: deleted) were written now."""
         pairs: list[tuple[Resource | None, Resource | None]] = []
-        read: list[tuple[Key, Reading]] = []
+        read: list[Reading] = []
         for key, body in changes:
-            old = self._readings.get(key)
             new = Reading(None, (), ()) if body is None else reading(Stored(key, body, 0))
-            read.append((key, new))
-            pairs.append((None if old is None else old.resource, new.resource))
-        after, _ = advance(self._translation, pairs)
-        return tuple(
-            (key, new.findings + (() if new.resource is None else tuple(after.findings.get(new.resource.ref, ()))))
-            for key, new in read
+            read.append(new)
+            pairs.append((self._in_effect(key), new.resource))
+        after, change = advance(self._translation, pairs)
+        findings: list[Finding] = []
+        for new in read:
+            findings += new.findings + (() if new.resource is None else tuple(after.findings.get(new.resource.ref, ())))
+        return Imagined(tuple(pairs), tuple(findings), self._translation, after, change)
+
+    def _in_effect(self, key: Key) -> Resource | None:
+        held, read = self._quarantine.get(key), self._readings.get(key)
+        return held.instead if held else read.resource if read else None
+
+    # Quarantine
+
+    def proxy(self, name: str) -> Proxy | None:
+        """The proxy `namespace/name`; None while nobody registered it."""
+        return self._proxy_of(name)
+
+    def choices(self, ref: Ref) -> tuple[tuple[Resource, Resource | None], ...]:
+        """What is in effect of the whole resource `ref`, with each thing that may be put in its place: what was in effect before
+        it, then nothing."""
+        resource, last = self._in_effect(key_of(ref)), self._last.get(key_of(ref))
+        if resource is None:
+            return ()
+        return ((resource, last), (resource, None)) if last is not None and last is not resource else ((resource, None),)
+
+    def put_in_quarantine(self, instead: Mapping[Ref, Resource | None], findings: Mapping[Ref, tuple[Finding, ...]]) -> None:
+        """Takes resources, by their whole refs, out of effect until they change."""
+        pairs: list[tuple[Resource | None, Resource | None]] = []
+        for ref, resource in instead.items():
+            key = key_of(ref)
+            read = self._readings.get(key)
+            if read is None or read.resource is None:
+                continue
+            pairs.append((self._in_effect(key), resource))
+            self._quarantine[key] = Held(read.resource, resource, findings[ref])
+            self._touch([key])
+        self._translation, change = advance(self._translation, pairs)
+        self._publish(change)
+
+    @property
+    def quarantined(self) -> int:
+        """How many resources are in quarantine."""
+        return len(self._quarantine)
+
+    def proxies_say(self, findings: Mapping[Ref, tuple[Finding, ...]]) -> None:
+        """What proxies have refused now, by the whole refs of what it was made from."""
+        self._touch(
+            key_of(ref) for ref in findings.keys() | self._proxies_say.keys() if findings.get(ref) != self._proxies_say.get(ref)
         )
+        self._proxies_say = findings
 
     async def load(self) -> None:
         """Reads the whole store; what it says is in effect when this returns."""
         stored, self._revision = await self._store.list()
         self._readings = {each.key: reading(each) for each in stored}
+        self._quarantine.clear()
         resources = [read.resource for read in self._readings.values() if read.resource is not None]
         self._translation = translation(self._settings, resources)
         self._touch(self._readings)
@@ -145,18 +214,30 @@ class Reconciler:
         for event in events:
             key = event.object.key
             old = self._readings.get(key)
-            first.setdefault(key, None if old is None else old.resource)
+            first.setdefault(key, self._in_effect(key))
             if event.type is EventType.DELETED:
                 self._readings.pop(key, None)
             else:
                 self._readings[key] = reading(event.object, old)
             self._revision = event.object.revision
-        pairs = [(old, self._readings[key].resource if key in self._readings else None) for key, old in first.items()]
+        pairs = [(old, self._new(key, old)) for key, old in first.items()]
         before = self._translation.findings
         self._translation, change = advance(self._translation, [pair for pair in pairs if pair[0] is not pair[1]])
         self._touch({*first, *_differing(before, self._translation.findings)})
         self._taken = frozenset(key.resource for key in first)
         return change
+
+    def _new(self, key: Key, old: Resource | None) -> Resource | None:
+        """What is in effect of an object that was written: a changed one leaves the quarantine."""
+        read, held = self._readings.get(key), self._quarantine.get(key)
+        if held is not None and read is not None and read.resource is held.refused:
+            return held.instead
+        self._quarantine.pop(key, None)
+        if read is None:
+            self._last.pop(key, None)
+        elif old is not None and read.resource is not old:
+            self._last[key] = old
+        return read.resource if read else None
 
     def _touch(self, keys: Iterable[Key]) -> None:
         self.touched.update(keys)

@@ -170,18 +170,22 @@ class Ledger:
             return
         entry.held, entry.held_version = resource, ABSENT if resource is None else resource.version
 
-    def refused(self, nonce: str, message: str, now: float) -> Verdict:
-        """The proxy refused the response `nonce`: what it held stays, the offender is set aside, the rest is due again."""
+    def refused(self, nonce: str, message: str, now: float, named: Mapping[str, str] | None = None) -> Verdict:
+        """The proxy refused the response `nonce`: what it held stays, the offender is set aside, the rest is due again. `named`:
+        the offenders with what is to be said of each, where they are known."""
         flight = self.flights.pop(Nonce(nonce), None)
         if flight is None:
             return Verdict()
         told = {name: resource for name, resource in flight.told if resource is not None and name in self.entries}
         self._take_back(flight, told, now)
-        guilty = offenders(message, tuple(told))
-        if not guilty and len(told) > 1:
+        guilty = offenders(message, tuple(told)) if named is None else tuple(name for name in named if name in told)
+        if not guilty and named is None and len(told) > 1:
             half = len(told) // 2
             self.suspects.extend((tuple(told)[:half], tuple(told)[half:]))
-        rejections = tuple(rejection(self.proxy, told[name], message) for name in guilty)
+        words = named or {}
+        rejections = tuple(
+            rejection(self.proxy, told[name], words.get(name, message), withheld=named is not None) for name in guilty
+        )
         for found in rejections:
             self._set_aside(found, now)
         return Verdict(tuple(told), flight.removed, rejections)
@@ -199,8 +203,8 @@ class Ledger:
         """The offender is not due any more; the last good version, where there is one, stands."""
         entry = self.entries[found.name]
         entry.refused = found.version
-        self.rejections[found.name] = found
         if entry.wanted_version == found.version:
+            self.rejections[found.name] = found
             entry.wanted = entry.held
             if entry.held is None:
                 entry.forced, entry.due_since = False, None

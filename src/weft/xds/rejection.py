@@ -24,11 +24,12 @@ class Rejection:
     version: str
     message: str
     origins: tuple[Ref, ...] = ()
+    withheld: bool = False  # it was never told to the proxy
 
 
-def rejection(proxy: str, resource: EnvoyResource, message: str) -> Rejection:
+def rejection(proxy: str, resource: EnvoyResource, message: str, *, withheld: bool = False) -> Rejection:
     """The rejection of `resource`, with its origins."""
-    return Rejection(proxy, resource.type_url, resource.name, resource.version, message, resource.origins)
+    return Rejection(proxy, resource.type_url, resource.name, resource.version, message, resource.origins, withheld)
 
 
 def offenders(message: str, names: Sequence[str]) -> tuple[str, ...]:

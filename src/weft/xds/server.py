@@ -8,12 +8,13 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import grpc
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 
+from weft.envoy.types import EnvoyResource
 from weft.model.mesh import Change
 from weft.xds.delta import Response
 from weft.xds.interest import concerned
@@ -22,6 +23,9 @@ from weft.xds.session import DEFAULT_SETTINGS, Session, SessionSettings
 from weft.xds.snapshots import Snapshot
 from weft.xds.status import SessionStatus
 from weft.xds.subscription import TooManyNames
+
+Judge = Callable[[str, Sequence[EnvoyResource]], Awaitable[Mapping[str, str]] | None]
+"""Which of these a proxy must not be told, by name, with what is to be said of each. None: it may be told all of them."""
 
 PROXY_METADATA = "weft-proxy"
 _SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -90,7 +94,8 @@ class AdsServer:
 
     `snapshot_of` says what a proxy that connects should hold, None for one that nobody registered; it may wait a little for
     the registration. `authorize` then says whether a peer, known by its SPIFFE ID (empty without TLS), may speak for the
-    proxy. `current` is asked afterwards, often: it must be cheap. `clock` is monotonic.
+    proxy. `current` is asked afterwards, often: it must be cheap. `judge` is asked of everything that is about
+    to be told. `clock` is monotonic.
     """
 
     def __init__(
@@ -102,6 +107,7 @@ class AdsServer:
         clock: Callable[[], float] = time.monotonic,
         settings: SessionSettings = DEFAULT_SETTINGS,
         on_rejection: Callable[[Rejection], None] = lambda rejection: None,
+        judge: Judge = lambda proxy, resources: None,
     ) -> None:
         self.pushes = 0  # responses sent, a counter
         self.refusals = 0  # resources refused, a counter
@@ -111,6 +117,7 @@ class AdsServer:
         self._clock = clock
         self._settings = settings
         self._on_rejection = on_rejection
+        self._judge = judge
         self._streams: dict[str, _Stream] = {}
         self._by_host: dict[str, set[_Stream]] = {}
         self._timed: set[_Stream] = set()  # those whose session has a deadline
@@ -224,8 +231,24 @@ class AdsServer:
                 if stream.change is not None:
                     self._update(stream, stream.change)
                 while stream.outbox and not stream.closed:
+                    response = stream.outbox.popleft()
+                    if refused := await self._refused(stream, response):
+                        self._withhold(stream, response, refused)
+                        continue
                     self.pushes += 1
-                    await context.write(stream.outbox.popleft().serialized())
+                    await context.write(response.serialized())
+
+    async def _refused(self, stream: _Stream, response: Response) -> Mapping[str, str]:
+        """What of a response must not be told. Later ones wait behind it: their order is what makes them safe."""
+        verdict = self._judge(stream.session.proxy, [told.resource for told in response.resources])
+        return {} if verdict is None else await verdict
+
+    def _withhold(self, stream: _Stream, response: Response, refused: Mapping[str, str]) -> None:
+        """What is wanted instead is looked up first: who waits is then given that, and not told of the refusal."""
+        if stream.change is not None:
+            self._update(stream, stream.change)
+        stream.put(stream.session.withhold(response, refused, self._clock()))
+        self._note(stream)
 
     def _update(self, stream: _Stream, change: Change) -> None:
         stream.change = None

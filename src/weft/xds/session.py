@@ -6,7 +6,7 @@ acknowledged those endpoints. While a response of a type is in flight further ch
 https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
 """
 
-from collections.abc import Iterable, KeysView
+from collections.abc import Iterable, KeysView, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -78,6 +78,12 @@ class Session:
         self._desired.change(snapshot, change, now)
         return self._flush(now)
 
+    def withhold(self, response: Response, refused: Mapping[str, str], now: float) -> list[Response]:
+        """`response` was not sent, because of some of its resources: by name, with what is to be said of each. They are set aside
+        as if the proxy had refused them, and the rest is told again."""
+        self._set_aside(response.type_url, self._ledgers[response.type_url].refused(response.nonce, "", now, refused), now)
+        return self._flush(now)
+
     def renew(self, snapshot: Snapshot) -> None:
         """The configuration changed in nothing that concerns `hosts`: later questions are answered from `snapshot`."""
         self._desired.snapshot = snapshot
@@ -131,12 +137,17 @@ class Session:
 
     def _refused(self, type_url: TypeUrl, verdict: Verdict, now: float) -> None:
         self._rejections.extend(verdict.rejections)
+        self._set_aside(type_url, verdict, now)
+
+    def _set_aside(self, type_url: TypeUrl, verdict: Verdict, now: float) -> None:
         if type_url == VIRTUAL_HOST:
             self._desired.virtual_hosts.refused(verdict)
         if type_url == CLUSTER:
             self._desired.uses.adopt(verdict.removed, now)
         for rejection in verdict.rejections:
-            if type_url == VIRTUAL_HOST:
+            if type_url == VIRTUAL_HOST and self._ledgers[type_url].entries[rejection.name].wanted is not None:
+                self._desired.account(Key(type_url, rejection.name), now)  # something else is wanted meanwhile
+            elif type_url == VIRTUAL_HOST:
                 self._desired.stand_in(rejection.name, f"VirtualHost {rejection.name}", rejection.message, now)
             elif type_url == CLUSTER:
                 self._desired.cluster_refused(rejection.name, now)
