@@ -97,7 +97,8 @@ async def test_flips_of_routes_and_clusters_under_load_lose_no_request(tmp_path:
         stage.apply(stage.service("reviews", weights={"v1": 1}))
         await stage.until("reviews", "v1")
         held = ["-H", "Host: reviews", "-H", "x-envoy-fault-delay-request: 100", f"http://127.0.0.1:{stage.mesh.port}/"]
-        load = await asyncio.create_subprocess_exec("wrk", *"-t 1 -c 64 -d 6".split(), *held, stdout=asyncio.subprocess.PIPE)
+        wrk = ("wrk", "-t", "1", "-c", "64", "-d", "6")
+        load = await asyncio.create_subprocess_exec(*wrk, *held, stdout=asyncio.subprocess.PIPE)
         for flip in range(30):
             weights = ({"v1": 1}, {"v1": 1, "v2": 1}, {"v2": 1})[flip % 3]
             stage.apply(stage.service("reviews", weights=weights, connect_timeout=1 + flip % 2, marker=str(flip)))

@@ -134,7 +134,7 @@ def _of_routes(routes: RouteSet, mesh: Mesh) -> Iterator[Finding]:
 
 
 def _before(one: RouteSet, other: RouteSet) -> bool:
-    """Whether `one` takes the place of `other` by its age alone. One that is private to a namespace is meant to come first there."""
+    """Whether `one` takes the place of `other` by its age alone. One private to a namespace is meant to come first there."""
     alike = nearness(one.export_to, one.namespace) == nearness(other.export_to, other.namespace)
     return alike and age(one) < age(other)
 
