@@ -14,7 +14,7 @@ from weft.ref import Ref
 from weft.resource.resource import Resource
 from weft.translate.mesh import Translation, advance, translation
 
-from .written import SETTINGS, core, istio, resource, resources, translated, workload
+from .written import SETTINGS, api, core, istio, resource, resources, translated, workload
 
 HOST = "web.default.svc.cluster.local"
 
@@ -83,6 +83,31 @@ POOL: tuple[Resource, ...] = tuple(
         istio("PeerAuthentication", "p-1", "{selector: {matchLabels: {app: web}}, mtls: {mode: DISABLE}}"),
         istio("PeerAuthentication", "p-2", "{mtls: {mode: PERMISSIVE}}"),
         "{apiVersion: v1, kind: Namespace, metadata: {name: default}}",
+        "{apiVersion: v1, kind: Namespace, metadata: {name: other, labels: {routes: mine}}}",
+        *(api("GatewayClass", "weft", f"{{controllerName: {one}}}", namespace="") for one in ("mesh.weft.dev/gateway", "a.b/c")),
+        api("Gateway", "gw", "{gatewayClassName: weft, listeners: [{name: a, port: 80, protocol: HTTP}]}"),
+        api(
+            "Gateway",
+            "gw",
+            "{gatewayClassName: weft, listeners: [{name: a, port: 80, protocol: HTTP, hostname: '*.wild'}, {name: b, port: 80,"
+            " protocol: HTTP, hostname: a.wild, allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels:"
+            " {routes: mine}}}}}, {name: c, port: 443, protocol: TLS}]}",
+        ),
+        api("HTTPRoute", "r-1", "{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]}"),
+        api(
+            "HTTPRoute",
+            "r-1",
+            "{parentRefs: [{name: gw, sectionName: b}, {name: gw, sectionName: a}], hostnames: [a.wild, '*.b.wild'],"
+            " rules: [{matches: [{path: {value: /a}}, {method: GET}], backendRefs: [{name: web, port: 81}, {name: a, port: 9}]}]}",
+            created="2026-01-01T00:00:00Z",
+        ),
+        api("HTTPRoute", "r-2", "{parentRefs: [{name: gw, namespace: default}, {name: web, kind: Service, group: '', namespace:"
+            " default}], rules: [{backendRefs: [{name: web, namespace: default, port: 80}]}]}", namespace="other"),
+        api("GRPCRoute", "r-3", "{parentRefs: [{name: web, kind: Service, group: '', port: 80}, {name: gw}],"
+            " rules: [{matches: [{method: {service: a.B}}], backendRefs: [{name: api, port: 90}]}]}"),
+        api("ReferenceGrant", "g-1", "{from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: other}],"
+            " to: [{group: '', kind: Service}]}"),
+        workload("gw-0", "gw").replace("app: gw", "gateway.networking.k8s.io/gateway-name: gw"),
     )
     for one in resources(text)
 )
@@ -137,7 +162,7 @@ def test_any_history_leads_to_the_same_mesh(history: list[list[tuple[Ref, Resour
         shuffle.shuffle(everything)
         assert now == translation(SETTINGS, everything)
         searched = replace(now.mesh, gateway_routes=None)
-        for gateway in ("default/gw", "other/gw", "other/gx"):
+        for gateway in ("default/gw", "other/gw", "other/gx", "default/gw~a", "default/gw~b"):
             assert gateway_route_sets(now.mesh, gateway, "default") == gateway_route_sets(searched, gateway, "default")
 
 

@@ -89,3 +89,15 @@ kind: {kind}
 metadata: {{name: {name}, namespace: {namespace}{stamp}}}
 spec: {spec}
 """
+
+
+def api(kind: str, name: str, spec: str, *, namespace: str = "default", created: str = "") -> str:
+    """A resource of the Gateway API with `spec` in flow style."""
+    stamp = f", creationTimestamp: '{created}'" if created else ""
+    place = f", namespace: {namespace}" if namespace else ""
+    return f"""
+apiVersion: gateway.networking.k8s.io/v1
+kind: {kind}
+metadata: {{name: {name}{place}{stamp}}}
+spec: {spec}
+"""

@@ -57,7 +57,7 @@ def route(of: RouteInput) -> Route:
         case Split(targets):
             message.route.CopyFrom(_route_action(of, targets, host))
         case Redirect():
-            message.redirect.CopyFrom(_redirect_action(of.action))
+            message.redirect.CopyFrom(_redirect_action(of.action, of.match))
         case DirectResponse(status, body, content_type):
             message.direct_response.CopyFrom(DirectResponseAction(status=status, body={"inline_bytes": body} if body else None))
             if content_type:
@@ -144,8 +144,11 @@ def _rewrite(of: RouteInput, host: str) -> dict[str, Any]:
 
 
 def _prefix_rewrite(match: HttpMatch | ConnectMatch, prefix: str) -> dict[str, Any]:
-    """A prefix of whole segments replaced by `/` must not leave two slashes, nor the path empty."""
+    """A prefix of whole segments replaced by `/` must not leave two slashes, nor the path empty; `/` itself, replaced by
+    something else, must leave one."""
     path = match.path if isinstance(match, HttpMatch) else None
+    if path == PathPrefix("/") and not prefix.endswith("/"):
+        return {"prefix_rewrite": f"{prefix}/"}
     if isinstance(path, PathPrefix) and prefix.endswith("/") and (matched := path.value.rstrip("/")):
         return {"regex_rewrite": _substitution(f"^{re.escape(matched)}/*", prefix.replace("\\", "\\\\"))}
     return {"prefix_rewrite": prefix}
@@ -191,7 +194,7 @@ def _hash_policy(of: HashKey) -> dict[str, Any]:
             return {"connection_properties": {"source_ip": True}}
 
 
-def _redirect_action(of: Redirect) -> RedirectAction:
+def _redirect_action(of: Redirect, match: HttpMatch | ConnectMatch) -> RedirectAction:
     fields: dict[str, Any] = {"response_code": _REDIRECT_CODES.get(of.code, "MOVED_PERMANENTLY")}
     if of.scheme:
         fields["scheme_redirect"] = of.scheme
@@ -204,5 +207,5 @@ def _redirect_action(of: Redirect) -> RedirectAction:
     if of.path:
         fields["path_redirect"] = of.path
     elif of.prefix:
-        fields["prefix_rewrite"] = of.prefix
+        fields |= _prefix_rewrite(match, of.prefix)
     return RedirectAction(**fields)

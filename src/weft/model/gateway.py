@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from weft.model.labels import Labels
+from weft.model.labels import Labels, selects
 from weft.ref import Ref
 
 
@@ -36,7 +36,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Servers, and the labels of the workloads (in any namespace, as in Istio) that open them."""
+    """Servers, and the labels of the workloads that open them: in any namespace, as in Istio, or, `own_namespace`, in its own."""
 
     namespace: str
     name: str
@@ -44,8 +44,13 @@ class Gateway:
     servers: tuple[Server, ...]
     origin: Ref
     created: str = ""
+    own_namespace: bool = False
 
     @property
     def key(self) -> str:
         """`namespace/name`, as routes name it."""
         return f"{self.namespace}/{self.name}"
+
+    def opened_by(self, namespace: str, of: Labels) -> bool:
+        """Whether a workload of `namespace` with these labels opens the servers."""
+        return selects(self.selector, of) and (not self.own_namespace or self.namespace == namespace)

@@ -78,13 +78,13 @@ def gateway_route_sets(mesh: Mesh, gateway: str, namespace: str) -> tuple[RouteS
 
 
 def _bound(mesh: Mesh, gateway: str) -> list[RouteSet]:
-    found = {one.origin: one for sets in mesh.routes.values() for one in sets if gateway in one.gateways}
+    found = {(one.origin, one.hosts): one for sets in mesh.routes.values() for one in sets if gateway in one.gateways}
     return sorted(found.values(), key=rank)
 
 
-def rank(of: RouteSet) -> tuple[int, str, str, str]:
+def rank(of: RouteSet) -> tuple[int, str, str, str, tuple[str, ...]]:
     """Sorts the rules bound to one gateway: the smaller comes first."""
-    return nearness(of.export_to, of.namespace), of.created, of.namespace, of.origin.name
+    return nearness(of.export_to, of.namespace), of.created, of.namespace, of.origin.name, of.hosts
 
 
 def policy(mesh: Mesh, of: Service, namespace: str, labels: Labels = ()) -> ServicePolicy | None:

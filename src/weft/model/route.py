@@ -235,7 +235,8 @@ class L4Route:
 class RouteSet:
     """All the rules of one VirtualService (or of the routes of a dialect that come down to the same), in order.
 
-    `hosts` are full names or wildcards; `gateways` are `namespace/name` or `mesh`. `export_to` holds namespaces or `*`.
+    `hosts` are full names or wildcards; `gateways` are `namespace/name` or `mesh`. `export_to` holds namespaces or `*`. `ports`
+    are those of the service that the rules are for, in the mesh; none: all.
     """
 
     hosts: tuple[str, ...]
@@ -247,3 +248,4 @@ class RouteSet:
     tcp: tuple[L4Route, ...] = ()
     tls: tuple[L4Route, ...] = ()
     created: str = ""  # creation time, RFC 3339: the older wins a conflict
+    ports: tuple[int, ...] = ()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from weft.model.traffic import ServicePolicy
 from weft.ref import Ref
 from weft.translate.attach import Attachments
+from weft.translate.gateway_api_draft import GatewayApi
 from weft.translate.statement import Statement
 
 Shelf = tuple[str, str]  # kind, namespace
@@ -23,7 +24,7 @@ WORKLOADS = "WorkloadEntry.networking.istio.io"
 class Index:
     """`statements` by shelf and name. `rules` are the DestinationRules of a host before they are merged, the older first.
     `referrers` are the resources that name a host, `gateway_referrers` those that name a gateway; `unknown` are the hosts
-    that were named and are not there."""
+    that were named and are not there. `api` is the Gateway API's part."""
 
     statements: Mapping[Shelf, Mapping[str, Statement]] = field(default_factory=dict)
     rules: Mapping[str, tuple[ServicePolicy, ...]] = field(default_factory=dict)
@@ -31,3 +32,4 @@ class Index:
     referrers: Mapping[str, frozenset[Ref]] = field(default_factory=dict)
     gateway_referrers: Mapping[str, frozenset[Ref]] = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
+    api: GatewayApi = GatewayApi()

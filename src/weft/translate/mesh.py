@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from weft.finding import Finding
 from weft.model.mesh import Change, Mesh, Settings
 from weft.ref import Ref
+from weft.resource.core.namespace import Namespace
 from weft.resource.core.service import Service
+from weft.resource.gateway_api.gateway import Gateway as ApiGateway
+from weft.resource.gateway_api.gateway_class import GatewayClass
+from weft.resource.gateway_api.grpc_route import GrpcRoute
+from weft.resource.gateway_api.http_route import HttpRoute
+from weft.resource.gateway_api.reference_grant import ReferenceGrant
 from weft.resource.istio.destination_rule import DestinationRule
 from weft.resource.istio.gateway import Gateway
 from weft.resource.istio.peer_authentication import PeerAuthentication
@@ -19,6 +25,9 @@ from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.resource import Resource
 from weft.translate.endpoints import workload_entry
+from weft.translate.gateway_api_listeners import api_gateway, gateway_class, namespace, reference_grant
+from weft.translate.gateway_api_routes import grpc_route, http_route
+from weft.translate.gateway_api_status import Status
 from weft.translate.index import Index
 from weft.translate.istio_gateways import gateway
 from weft.translate.istio_routes import virtual_service
@@ -31,11 +40,12 @@ from weft.translate.statement import Statement
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A mesh, and what is wrong across its resources (`findings`, by the whole resource). `index` is what `advance` needs to
-    find its way; nobody else reads it."""
+    """A mesh, what is wrong across its resources (`findings`, by the whole resource), and the statuses of the Gateway API's.
+    `index` is what `advance` needs to find its way; nobody else reads it."""
 
     mesh: Mesh = Mesh()
     findings: Mapping[Ref, tuple[Finding, ...]] = field(default_factory=dict)
+    statuses: Mapping[Ref, Status] = field(default_factory=dict)
     index: Index = field(default_factory=Index, compare=False, repr=False)
 
 
@@ -48,7 +58,7 @@ def translation(settings: Settings, resources: Iterable[Resource]) -> Translatio
 def advance(translation: Translation, changes: Iterable[tuple[Resource | None, Resource | None]]) -> tuple[Translation, Change]:
     """The translation after `changes` (before, after; None: was not, is no more), and what differs in the mesh."""
     settings = translation.mesh.settings
-    revision = Revision(translation.mesh, translation.findings, translation.index)
+    revision = Revision(translation.mesh, translation.findings, translation.index, translation.statuses)
     for old, new in changes:
         if old is not None and (new is None or new.ref != old.ref):
             revision.replace(old.ref, None)
@@ -56,7 +66,7 @@ def advance(translation: Translation, changes: Iterable[tuple[Resource | None, R
             revision.replace(new.ref, statement(new, settings))
     mesh, change = revision.mesh()
     findings, index = revision.findings(mesh), revision.index()
-    return Translation(mesh, findings, index), change
+    return Translation(mesh, findings, revision.statuses(), index), change
 
 
 def statement(resource: Resource, settings: Settings) -> Statement | None:
@@ -76,5 +86,17 @@ def statement(resource: Resource, settings: Settings) -> Statement | None:
             return gateway(resource, spec)
         case PeerAuthentication() as spec:
             return peer_authentication(resource, spec)
+        case Namespace() as spec:
+            return namespace(resource, spec)
+        case GatewayClass() as spec:
+            return gateway_class(resource, spec)
+        case ApiGateway() as spec:
+            return api_gateway(resource, spec)
+        case HttpRoute() as spec:
+            return http_route(resource, spec, settings)
+        case GrpcRoute() as spec:
+            return grpc_route(resource, spec, settings)
+        case ReferenceGrant() as spec:
+            return reference_grant(resource, spec)
         case _:
             return None

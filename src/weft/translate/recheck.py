@@ -10,6 +10,7 @@ from weft.model.traffic import ServicePolicy
 from weft.ref import Ref
 from weft.translate.attach import Attachments
 from weft.translate.draft import Buckets, Draft
+from weft.translate.gateway_api_draft import GatewayApi
 from weft.translate.index import Index, Shelf
 from weft.translate.references import findings
 from weft.translate.statement import Statement
@@ -84,11 +85,12 @@ class Recheck:
         mesh: Mesh,
         rules: Mapping[str, tuple[ServicePolicy, ...]],
         statement: Callable[[Ref], Statement | None],
+        told: Callable[[Ref], Iterable[Finding]],
     ) -> Mapping[Ref, tuple[Finding, ...]]:
-        """All findings, those of the collected resources found anew in `mesh`."""
+        """All findings, those of the collected resources found anew in `mesh`; `told` are those that follow from a status."""
         for ref in self._refs:
             said = statement(ref)
-            self._findings.put(ref, findings(said, mesh, rules) if said else ())
+            self._findings.put(ref, (*findings(said, mesh, rules), *told(ref)) if said else ())
         self._update_unknown(mesh)
         return self._findings.frozen()
 
@@ -107,6 +109,9 @@ class Recheck:
         statements: Mapping[Shelf, Mapping[str, Statement]],
         rules: Mapping[str, tuple[ServicePolicy, ...]],
         attachments: Attachments,
+        api: GatewayApi,
     ) -> Index:
         """The index to keep."""
-        return Index(statements, rules, attachments, self._referrers.frozen(), self._gateway_referrers.frozen(), self._unknown)
+        return Index(
+            statements, rules, attachments, self._referrers.frozen(), self._gateway_referrers.frozen(), self._unknown, api
+        )

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from weft.finding import Finding
 from weft.hostname import Names, is_wildcard
 from weft.model.endpoint import Endpoint
+from weft.model.gateway import Gateway as ModelGateway
 from weft.model.labels import Labels, selects
 from weft.model.mesh import Change, Mesh
 from weft.model.precedence import MESH, rank
@@ -19,8 +20,11 @@ from weft.ref import Ref
 from weft.translate.attach import AttachmentsDraft
 from weft.translate.draft import Draft, Shelves
 from weft.translate.endpoints import endpoints, order
+from weft.translate.gateway_api import GROUP, Gateway, Place, Said
+from weft.translate.gateway_api_draft import GatewayApiDraft
+from weft.translate.gateway_api_status import Status, findings
 from weft.translate.index import WORKLOADS, Index, Shelf, shelf
-from weft.translate.precedence import merged, ordered_services, replaced
+from weft.translate.precedence import merged, ordered, ordered_services, replaced
 from weft.translate.recheck import Recheck
 from weft.translate.statement import Backing, Instance, Statement
 
@@ -28,7 +32,9 @@ from weft.translate.statement import Backing, Instance, Statement
 class Revision:
     """A mesh being revised. Call `replace` for every change, then `mesh`, `findings` and `index`, once and in this order."""
 
-    def __init__(self, mesh: Mesh, findings: Mapping[Ref, tuple[Finding, ...]], index: Index) -> None:
+    def __init__(
+        self, mesh: Mesh, findings: Mapping[Ref, tuple[Finding, ...]], index: Index, statuses: Mapping[Ref, Status]
+    ) -> None:
         self._old = mesh
         self._services = Draft(mesh.services)
         self._endpoints = Draft(mesh.endpoints)
@@ -40,6 +46,7 @@ class Revision:
         self._statements: Shelves[Shelf, Statement] = Shelves(index.statements)
         self._rules = Draft(index.rules)
         self._attachments = AttachmentsDraft(index.attachments)
+        self._api = GatewayApiDraft(index.api, statuses, mesh.settings.domain)
         self._recheck = Recheck(findings, index)
         self._hosts: dict[str, None] = {}  # whose endpoints are made anew
         self._workloads: dict[tuple[str, str], set[Ref]] = {}  # changed ones, and the services that (had) selected them
@@ -57,6 +64,16 @@ class Revision:
         self._replace_services(gone, come)
         self._replace_instance(ref, gone.instance, come.instance)
         self._replace_rules(gone, come)
+        if gone.api or come.api:
+            self._api.replace(ref, gone.api, come.api)
+            self._select(gone.api, come.api)
+
+    def _select(self, gone: Said | None, come: Said | None) -> None:
+        """The workloads that serve a Gateway are known by its name."""
+        if isinstance(gone, Gateway):
+            self._attachments.unselect(gone.namespace, gone.selector, gone.origin)
+        if isinstance(come, Gateway):
+            self._attachments.select(come.namespace, come.selector, come.origin, self._labels(come.namespace))
 
     def _replace_services(self, gone: Statement, come: Statement) -> None:
         for backing in gone.backings[:1]:
@@ -172,11 +189,38 @@ class Revision:
                 statement = self._statements.get(shelf(service.origin), service.origin.name)
                 yield from (one for one in (statement.backings if statement else ()) if one.hostname == host)
 
+    # The Gateway API
+
+    def _revise_api(self) -> None:
+        self._api.touch_services(self._services.changed())
+        self._api.touch_gateways(ref for refs in self._workloads.values() for ref in refs if ref.group == GROUP)
+        self._api.revise(lambda host: self._services.get(host) or (), self._addresses, self._open, self._lay)
+
+    def _addresses(self, of: Gateway) -> tuple[str, ...]:
+        """Of the workloads that serve a Gateway."""
+        names = self._attachments.selected_by(of.namespace, of.selector)
+        found = (self._statements.get((WORKLOADS, of.namespace), name) for name in names)
+        return tuple(sorted({one.instance.address for one in found if one and one.instance}))
+
+    def _open(self, key: str, gateways: tuple[ModelGateway, ...]) -> None:
+        for known in [known for known in self._gateways.frozen() if known.partition("~")[0] == key and "~" in known]:
+            self._gateways.put(known, None)
+        for one in gateways:
+            self._gateways.put(one.key, one)
+
+    def _lay(self, place: Place, rules: RouteSet | None) -> None:
+        others = [one for one in self._routes.get(place.host) or () if not _at(one, place)]
+        self._routes.put(place.host, ordered([*others, rules] if rules else others))
+        if place.gateway != MESH:
+            bound = [one for one in self._gateway_routes.get(place.gateway) or () if one.hosts != (place.host,)]
+            self._gateway_routes.put(place.gateway, tuple(sorted([*bound, rules] if rules else bound, key=rank)))
+
     # Results
 
     def mesh(self) -> tuple[Mesh, Change]:
         """The next mesh, and what differs."""
         self._make_endpoints()
+        self._revise_api()
         mesh = Mesh(
             self._old.settings,
             self._services.frozen(),
@@ -213,11 +257,26 @@ class Revision:
         for host in self._rules.changed():
             recheck.refs(one.origin for one in self._rules.get(host) or ())
         recheck.gateways(self._gateways.changed(), self._gateways.appeared_or_gone(), mesh.gateways)
-        return recheck.findings(mesh, self._rules.frozen(), lambda ref: self._statements.get(shelf(ref), ref.name))
+        recheck.refs(self._api.statuses.changed())
+        return recheck.findings(mesh, self._rules.frozen(), lambda ref: self._statements.get(shelf(ref), ref.name), self._told)
+
+    def _told(self, ref: Ref) -> Iterable[Finding]:
+        status = self._api.statuses.get(ref)
+        return findings(ref, status, self._api.gateway(f"{ref.namespace}/{ref.name}")) if status else ()
+
+    def statuses(self) -> Mapping[Ref, Status]:
+        """The statuses of the Gateway API's resources."""
+        return self._api.statuses.frozen()
 
     def index(self) -> Index:
         """What the next revision needs."""
-        return self._recheck.index(self._statements.frozen(), self._rules.frozen(), self._attachments.frozen())
+        return self._recheck.index(
+            self._statements.frozen(), self._rules.frozen(), self._attachments.frozen(), self._api.frozen()
+        )
+
+
+def _at(of: RouteSet, place: Place) -> bool:
+    return of.origin.group == GROUP and (of.gateways, of.export_to) == ((place.gateway,), (place.export,))
 
 
 def _by_namespace(host: str, services: tuple[Service, ...]) -> dict[str, str]:

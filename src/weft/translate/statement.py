@@ -10,6 +10,7 @@ from weft.model.security import PeerAuthentication
 from weft.model.service import Service
 from weft.model.traffic import ServicePolicy
 from weft.ref import Ref
+from weft.translate.gateway_api import Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What one resource says. `backings` stand beside `services`, one each. `gateways` are those it names."""
+    """What one resource says. `backings` stand beside `services`, one each. `gateways` are those it names. `api` is what is
+    resolved by the rules of the Gateway API."""
 
     ref: Ref
     services: tuple[Service, ...] = ()
@@ -80,3 +82,4 @@ class Statement:
     peer_authentication: PeerAuthentication | None = None
     references: tuple[Reference, ...] = ()
     gateways: tuple[tuple[str, Ref], ...] = ()
+    api: Said | None = None

@@ -19,7 +19,6 @@ from weft.compile.scope.rules import Sight, http_routes, l4_concerns, l4_split, 
 from weft.hostname import matches
 from weft.model import precedence
 from weft.model.gateway import Gateway, Server, ServerTls
-from weft.model.labels import selects
 from weft.model.mesh import Mesh
 from weft.model.route import HttpMatch, L4Match, RouteSet
 from weft.model.workload import Address, Proxy
@@ -55,7 +54,8 @@ class Opened:
 
 def opened(mesh: Mesh, proxy: Proxy) -> tuple[Opened, ...]:
     """All servers that `proxy` opens, the older Gateway's first."""
-    selected = [one for one in mesh.gateways.values() if selects(one.selector, proxy.workload.labels)]
+    own = proxy.workload
+    selected = [one for one in mesh.gateways.values() if one.opened_by(own.namespace, own.labels)]
     ranked = sorted(selected, key=lambda one: (one.created, one.namespace, one.name))
     return tuple(Opened(gateway, server) for gateway in ranked for server in gateway.servers)
 

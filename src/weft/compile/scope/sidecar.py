@@ -104,6 +104,7 @@ def _unknown(sight: Sight, found: Answer) -> tuple[RouteInput, ...]:
 
 def http(sight: Sight, host: str, service: Service | None, rules: RouteSet | None) -> tuple[RouteInput, ...]:
     """The routes of a host whose requests are read: its rules, or straight to its service."""
+    rules = None if rules and rules.ports and service and sight.port not in rules.ports else rules
     routes = http_routes(sight, rules) if rules else ()
     if rules and (rules.http or not service):
         complete = bool(routes) and matches_all(routes[-1].match)
