@@ -129,6 +129,10 @@ def test_documented_rules_are_accepted(rule: str) -> None:
         ),
         ("headers: {request: {set: {':path': /}}}, " + ROUTE, "invalid-value", "headers.request.set[:path]"),
         ("headers: {response: {remove: ['a b']}}, " + ROUTE, "invalid-value", "headers.response.remove[0]"),
+        ("headers: {response: {set: {host: b}}}, " + ROUTE, "invalid-value", "headers.response.set.host"),
+        ("headers: {request: {remove: [" + "x" * 1025 + "]}}, " + ROUTE, "invalid-value", "headers.request.remove[0]"),
+        ("match: [{queryParams: {? " + "q" * 1025 + " : {}}}], " + ROUTE, "invalid-value", "match[0].queryParams"),
+        ("directResponse: {status: 200, body: {bytes: '\u2028'}}", "invalid-value", "directResponse.body.bytes"),
         ("delegate: {name: b}", "unsupported-field", "delegate"),
     ],
 )

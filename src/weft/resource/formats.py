@@ -44,8 +44,8 @@ def _regex(text: str) -> Problem | None:
 
 def _base64(text: str) -> Problem | None:
     try:
-        b64decode("".join(text.split()), validate=True)
-    except ValueError:
+        b64decode(b"".join(text.encode("ascii").split()), validate=True)
+    except ValueError:  # UnicodeEncodeError as well
         return Problem("this is not base64", "encode it with base64 -w0, or write text in stringData")
     return None
 

@@ -8,6 +8,7 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
 _LABEL_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?", re.ASCII)
 _HOST_PART = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_]*[A-Za-z0-9_])?", re.ASCII)
 _QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?", re.ASCII)
+_LONGEST_NAME = 1024  # of a query parameter in Envoy; no server takes a longer header either
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
 
@@ -97,8 +98,17 @@ def label_value(text: str) -> str:
     return ""
 
 
+def query_parameter(text: str) -> str:
+    """The name of a query parameter."""
+    if not text:
+        return "a query parameter has a name"
+    return f"{text[:20]}... is longer than {_LONGEST_NAME} characters" if len(text.encode()) > _LONGEST_NAME else ""
+
+
 def header(text: str) -> str:
     """The name of a header (RFC 9110, section 5.1)."""
+    if len(text) > _LONGEST_NAME:
+        return f"{text[:20]}... is longer than {_LONGEST_NAME} characters"
     if not _HEADER.fullmatch(text):
         return f"{text[:80]!r} is not a header's name"
     return ""

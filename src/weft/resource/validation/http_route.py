@@ -94,7 +94,7 @@ def http_match(match: HttpMatch, path: str, problems: Problems) -> None:
     _header_matches(match.headers, child(path, "headers"), problems)
     _header_matches(match.without_headers, child(path, "withoutHeaders"), problems)
     for name, value in match.query_params.items():
-        problems.invalid(child(path, "queryParams"), "" if name else "a query parameter has a name")
+        problems.invalid(child(path, "queryParams"), names.query_parameter(name))
         string_match(value, child(child(path, "queryParams"), name), problems)
     gateway_names(match.gateways, child(path, "gateways"), problems)
     labels(match.source_labels, child(path, "sourceLabels"), problems)
@@ -135,12 +135,13 @@ def headers(value: Headers | None, path: str, problems: Problems) -> None:
             for index, name in enumerate(listed):
                 place = child(child(path, side), verb)
                 place = item(place, index) if verb == "remove" else child(place, name)
-                _header_edit(name, verb, place, problems)
+                _header_edit(name, verb if side == "request" else "", place, problems)
                 if verb != "remove":
                     problems.invalid(place, *header_value.problem(listed[name]))
 
 
 def _header_edit(name: str, verb: str, path: str, problems: Problems) -> None:
+    """`verb` is empty for a response, which has no host."""
     if name.lower() in (":authority", "host") and verb == "set":
         return
     if name.startswith(":") or name.lower() == "host":
