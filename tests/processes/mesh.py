@@ -159,9 +159,9 @@ class RunningMesh:
             reaper.join()
 
     @contextmanager
-    def suspended(self) -> Iterator[None]:
-        """While the block runs every process of the mesh is stopped."""
-        family = self.family()
+    def suspended(self, *also: int) -> Iterator[None]:
+        """While the block runs every process of the mesh is stopped, and those with the pids `also`."""
+        family = [*self.family(), *map(psutil.Process, also)]
         for process in family:
             process.suspend()
         try:

@@ -25,9 +25,9 @@ spec:
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMesh]:
-    """A mesh in which two callers use `reviews` and nobody has called `ratings`."""
+    """One mesh for all tests of this file: two callers use `reviews`, and nobody has called `ratings` yet."""
     with running_mesh(tmp_path_factory.mktemp("mesh"), MESH) as running:
         for caller in ("client-0", "other-0"):
             assert running.call("http://reviews:9080/", proxy=running.proxy(caller)).status == 200
@@ -84,13 +84,15 @@ def test_a_killed_envoy_comes_back(mesh: RunningMesh) -> None:
 
 
 def test_an_application_that_crashes_shows_its_last_lines(mesh: RunningMesh) -> None:
-    """Twenty lines of what it wrote stand in the progress of `weft up`."""
-    text = (mesh.folder / "weft.yaml").read_text()
+    """Twenty lines of what it wrote stand in the progress of `weft up`. Nothing but its state was left by the `down` before."""
+    text, family = (mesh.folder / "weft.yaml").read_text(), mesh.family()
     mesh.weft("down")
+    assert not mesh.home.runtime.exists()
+    assert not [process for process in family if process.is_running() and process.status() != "zombie"]
     crashing = '  crashing: {command: sh -c "for i in $$(seq 30); do echo line $$i.; done; exit 3"}\n'
     done = mesh.up(text + crashing, "--timeout", "20", code=1)
     shown = done.out + done.err
     assert "line 30." in shown and "line 11." in shown
     assert "line 10." not in shown
     assert "crashing" in shown and "code 3" in shown
-    assert mesh.call("http://reviews:9080/").status == 200
+    mesh.until(lambda: mesh.call("http://reviews:9080/").status == 200, 10)

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,6 +85,10 @@ class Home:
         status = self.runtime.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
             raise NotOurs(f"{self.runtime} is not a folder of this user alone: remove it, or set XDG_RUNTIME_DIR")
+
+    def leave(self) -> None:
+        """Removes the runtime folder, in which nothing is worth keeping. Only who has the lock may."""
+        shutil.rmtree(self.runtime, ignore_errors=True)
 
     def lock(self) -> int | None:
         """The lock that one supervisor holds as long as it lives (a descriptor); None when another one has it."""

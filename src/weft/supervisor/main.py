@@ -32,7 +32,10 @@ def run(config: SupervisorConfig, environ: Mapping[str, str]) -> int:
     if decoded.application is None:
         return _refused("\n".join(str(found) for found in decoded.findings))
     supervisor = Supervisor(config, decoded.application, place, Progress(), environ)
-    asyncio.run(supervisor.run())
+    try:
+        asyncio.run(supervisor.run())
+    finally:
+        place.leave()
     return 1 if supervisor.failure else 0
 
 
