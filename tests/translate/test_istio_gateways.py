@@ -30,6 +30,12 @@ def test_a_host_may_name_the_namespace_of_its_routes() -> None:
     assert found.protocol == "HTTP"
 
 
+def test_the_case_of_a_host_means_nothing() -> None:
+    """Two spellings of one host are one: Envoy refuses two chains, or virtual hosts, with the same name."""
+    found = _server("port: {number: 80, name: http, protocol: HTTP}, hosts: [a.example, A.Example, '*/a.example.', n/A.example]")
+    assert found.hosts == (("*", "a.example"), ("n", "a.example"))
+
+
 def test_tls_of_a_server() -> None:
     """Mode and files; on a plain port only the redirect counts."""
     found = _server(

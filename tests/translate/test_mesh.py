@@ -98,15 +98,27 @@ POOL: tuple[Resource, ...] = tuple(
             "HTTPRoute",
             "r-1",
             "{parentRefs: [{name: gw, sectionName: b}, {name: gw, sectionName: a}], hostnames: [a.wild, '*.b.wild'],"
-            " rules: [{matches: [{path: {value: /a}}, {method: GET}], backendRefs: [{name: web, port: 81}, {name: a, port: 9}]}]}",
+            " rules: [{matches: [{method: GET}], backendRefs: [{name: web, port: 81}, {name: api, port: 90}]}]}",
             created="2026-01-01T00:00:00Z",
         ),
-        api("HTTPRoute", "r-2", "{parentRefs: [{name: gw, namespace: default}, {name: web, kind: Service, group: '', namespace:"
-            " default}], rules: [{backendRefs: [{name: web, namespace: default, port: 80}]}]}", namespace="other"),
-        api("GRPCRoute", "r-3", "{parentRefs: [{name: web, kind: Service, group: '', port: 80}, {name: gw}],"
-            " rules: [{matches: [{method: {service: a.B}}], backendRefs: [{name: api, port: 90}]}]}"),
-        api("ReferenceGrant", "g-1", "{from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: other}],"
-            " to: [{group: '', kind: Service}]}"),
+        api(
+            "HTTPRoute",
+            "r-2",
+            "{parentRefs: [{name: gw, namespace: default}, {name: web, kind: Service, group: '', namespace:"
+            " default}], rules: [{backendRefs: [{name: web, namespace: default, port: 80}]}]}",
+            namespace="other",
+        ),
+        api(
+            "GRPCRoute",
+            "r-3",
+            "{parentRefs: [{name: web, kind: Service, group: '', port: 80}, {name: gw}],"
+            " rules: [{matches: [{method: {service: a.B}}], backendRefs: [{name: api, port: 90}]}]}",
+        ),
+        api(
+            "ReferenceGrant",
+            "g-1",
+            "{from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: other}], to: [{group: '', kind: Service}]}",
+        ),
         workload("gw-0", "gw").replace("app: gw", "gateway.networking.k8s.io/gateway-name: gw"),
     )
     for one in resources(text)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from weft.hostname import full_name
 from weft.model.service import Location, Protocol, Resolution, ServicePort
 
 from .written import core, istio, said, service
@@ -36,6 +37,13 @@ def test_the_protocol_of_a_port(name: str, app_protocol: str, transport: str, ex
     port = f"{{name: {name!r}, port: 1, protocol: {transport}" + (f", appProtocol: {app_protocol}}}" if app_protocol else "}")
     found = service(f"{{apiVersion: v1, kind: Service, metadata: {{name: a}}, spec: {{ports: [{port}]}}}}")
     assert found.ports[0].protocol is expected
+
+
+def test_the_case_of_a_host_and_a_dot_at_its_end_mean_nothing() -> None:
+    """Names are compared as DNS compares them."""
+    assert full_name("Reviews.", "ns") == "reviews.ns.svc.cluster.local"
+    assert full_name("EXT.example.com.", "ns") == "ext.example.com"
+    assert full_name("*.Example.com", "ns") == "*.example.com"
 
 
 def test_a_core_service_has_its_full_name() -> None:

@@ -38,6 +38,7 @@ from weft.model.workload import Address
 from weft.proto import node_pb2_grpc
 from weft.store.sqlite import SqliteStore
 from weft.store.store import Conflict, Key, Put
+from weft.translate.gateway_api import CONTROLLER, DEFAULT_CLASS, GROUP
 from weft.xds.server import AdsServer
 from weft.xds.snapshots import Snapshot
 
@@ -127,6 +128,8 @@ class ControlPlane:
         for name in self._config.namespaces:
             with contextlib.suppress(Conflict):
                 await self._store.write([Put(Key("namespaces", "", name), _namespace(name), 0)])
+        with contextlib.suppress(Conflict):
+            await self._store.write([Put(Key(f"gatewayclasses.{GROUP}", "", DEFAULT_CLASS), _gateway_class(), 0)])
         await self._reconciler.load()
         collector.settle()
         self._grants.table = grants(self._reconciler.resources)
@@ -260,6 +263,12 @@ def _envoy(explicit: str) -> Binary | None:
 def _namespace(name: str) -> dict[str, Any]:
     meta = {"name": name, "uid": str(uuid4()), "creationTimestamp": timestamp(), "labels": {"kubernetes.io/metadata.name": name}}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta, "spec": {}, "status": {"phase": "Active"}}
+
+
+def _gateway_class() -> dict[str, Any]:
+    meta = {"name": DEFAULT_CLASS, "uid": str(uuid4()), "creationTimestamp": timestamp(), "generation": 1}
+    spec = {"controllerName": CONTROLLER, "description": "Gateways that this mesh serves"}
+    return {"apiVersion": f"{GROUP}/v1", "kind": "GatewayClass", "metadata": meta, "spec": spec}
 
 
 async def run(config: ServeConfig) -> None:

@@ -17,6 +17,7 @@ from weft.resource.decode import decode
 from weft.resource.kinds import KINDS, by_plural
 from weft.resource.resource import Resource
 from weft.store.store import Event, EventType, Gone, Key, Store, Stored
+from weft.translate.gateway_api_status import Status
 from weft.translate.mesh import Translation, advance, translation
 from weft.xds.snapshots import Snapshot
 
@@ -132,6 +133,11 @@ class Reconciler:
         across = held.findings if held else tuple(self._translation.findings.get(read.resource.ref, ()))
         return read.findings + across + self._proxies_say.get(read.resource.ref, ())
 
+    def api_status(self, key: Key) -> Status | None:
+        """The status of one resource of the Gateway API; None: this mesh has nothing to say of it."""
+        read = self._readings.get(key)
+        return None if read is None or read.resource is None else self._translation.statuses.get(read.resource.ref)
+
     def imagined(self, changes: Iterable[tuple[Key, Mapping[str, Any] | None]]) -> Imagined:
         """The mesh as it would be if these objects (None: deleted) were written now."""
         pairs: list[tuple[Resource | None, Resource | None]] = []
@@ -175,7 +181,9 @@ class Reconciler:
             pairs.append((self._in_effect(key), resource))
             self._quarantine[key] = Held(read.resource, resource, findings[ref])
             self._touch([key])
-        self._translation, change = advance(self._translation, pairs)
+        before = self._translation
+        self._translation, change = advance(before, pairs)
+        self._touch(_differing(before.statuses, self._translation.statuses))
         self._publish(change)
 
     @property
@@ -221,9 +229,10 @@ class Reconciler:
                 self._readings[key] = reading(event.object, old)
             self._revision = event.object.revision
         pairs = [(old, self._new(key, old)) for key, old in first.items()]
-        before = self._translation.findings
-        self._translation, change = advance(self._translation, [pair for pair in pairs if pair[0] is not pair[1]])
-        self._touch({*first, *_differing(before, self._translation.findings)})
+        before = self._translation
+        self._translation, change = advance(before, [pair for pair in pairs if pair[0] is not pair[1]])
+        differing = {*_differing(before.findings, self._translation.findings)}
+        self._touch({*first, *differing, *_differing(before.statuses, self._translation.statuses)})
         self._taken = frozenset(key.resource for key in first)
         return change
 
@@ -244,7 +253,7 @@ class Reconciler:
         self.reported.set()
 
 
-def _differing(before: Mapping[Ref, tuple[Finding, ...]], after: Mapping[Ref, tuple[Finding, ...]]) -> Iterator[Key]:
+def _differing(before: Mapping[Ref, object], after: Mapping[Ref, object]) -> Iterator[Key]:
     """The resources about which something else is to be said than before."""
     if before is after:
         return

@@ -7,9 +7,11 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from weft.controlplane import gateway_api_status
 from weft.controlplane.reconcile import Reconciler
 from weft.finding import Finding, Severity
-from weft.store.store import Conflict, Key, Put, Store
+from weft.store.store import Conflict, Key, Put, Store, Stored
+from weft.translate.gateway_api import GROUP
 
 OURS = ("networking.istio.io", "security.istio.io")
 
@@ -53,7 +55,8 @@ class StatusWriter:
             self._reconciler.reported.clear()
             touched, self._reconciler.touched = self._reconciler.touched, set()
             for key in sorted(touched):
-                if key.resource.partition(".")[2] in OURS and not key.resource.startswith("workloadentries."):
+                group = key.resource.partition(".")[2]
+                if group == GROUP or (group in OURS and not key.resource.startswith("workloadentries.")):
                     await self._write(key)
             await asyncio.sleep(0)
 
@@ -61,15 +64,30 @@ class StatusWriter:
         stored = await self._store.get(key)
         if stored is None:
             return
-        said = stored.body.get("status", {})
-        wanted = status(self._reconciler.findings(key), stored.body, self._now())
-        if _says(said) == _says(wanted) or ("conditions" not in said and "validationMessages" not in wanted):
+        wanted = self._api_status(stored) if key.resource.endswith(f".{GROUP}") else self._istio_status(stored)
+        if wanted is None:
             return
         try:
             await self._store.write([Put(key, {**stored.body, "status": wanted}, stored.revision)])
         except Conflict:
             self._reconciler.touched.add(key)
             self._reconciler.reported.set()
+
+    def _istio_status(self, stored: Stored) -> dict[str, Any] | None:
+        """The status to write; None when what stands there will do."""
+        said = stored.body.get("status", {})
+        wanted = status(self._reconciler.findings(stored.key), stored.body, self._now())
+        if _says(said) == _says(wanted) or ("conditions" not in said and "validationMessages" not in wanted):
+            return None
+        return wanted
+
+    def _api_status(self, stored: Stored) -> dict[str, Any] | None:
+        """The same of a resource of the Gateway API. One that was written since is left to the change that is on its way, so that
+        no generation is said to be observed that was not."""
+        if stored.revision > self._reconciler.revision:
+            return None
+        wanted = gateway_api_status.encoded(self._reconciler.api_status(stored.key), stored.body, self._now())
+        return wanted if wanted != (stored.body.get("status") or {}) else None
 
 
 def _says(said: Mapping[str, Any]) -> tuple[object, ...]:

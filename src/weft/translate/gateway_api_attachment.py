@@ -195,12 +195,14 @@ def _to_gateway(parent: Parent, route: Route, view: View) -> _Attached | None:
     ]
     if not allowing:
         return _refused("NotAllowedByListeners", f"no listener takes a {route.origin.kind} of namespace {route.namespace}")
-    hosts = {one: tuple(_common(one.listener.hostname, route.hostnames)) for one in allowing}
-    taking = [one for one in allowing if hosts[one]]
+    hosts = {one.key: tuple(_common(one.listener.hostname, route.hostnames)) for one in allowing}
+    taking = [one for one in allowing if hosts[one.key]]
     if not taking:
         said = ", ".join(dict.fromkeys(one.listener.hostname for one in allowing))
         return _refused("NoMatchingListenerHostname", f"no hostname is within those of the listeners: {said}")
-    places = tuple(Place(one.key, host) for one in taking if one.served for host in hosts[one] if not gateway.isolated(one, host))
+    places = tuple(
+        Place(one.key, host) for one in taking if one.served for host in hosts[one.key] if not gateway.isolated(one, host)
+    )
     return _Attached(_ACCEPTED, places, tuple(one.key for one in taking))
 
 

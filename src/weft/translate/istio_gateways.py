@@ -32,7 +32,7 @@ def gateway(resource: Resource, spec: Spec) -> Statement:
 
 def _server(spec: ServerSpec, namespace: str, origin: Ref) -> Server:
     protocol = spec.port.protocol.upper()
-    hosts = tuple(_host(host, namespace) for host in spec.hosts)
+    hosts = tuple(dict.fromkeys(_host(host, namespace) for host in spec.hosts))
     tls = spec.tls
     if tls is None:
         return Server(spec.port.number, spec.port.name, protocol, hosts, origin)
@@ -53,7 +53,8 @@ def _server(spec: ServerSpec, namespace: str, origin: Ref) -> Server:
 
 def _host(written: str, namespace: str) -> tuple[str, str]:
     """(namespace or `*`, host): `.` is the Gateway's own namespace."""
-    owner, slash, host = written.partition("/")
+    owner, slash, host = written.rpartition("/")
+    host = host.lower().removesuffix(".")
     if not slash:
-        return "*", written
+        return "*", host
     return namespace if owner == "." else owner, host

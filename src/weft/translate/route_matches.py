@@ -50,7 +50,7 @@ def _named(of: Mapping[str, spec.StringMatch], *, invert: bool = False) -> Itera
 def l4_match(of: spec.TcpMatch | spec.TlsMatch, namespace: str) -> model.L4Match:
     """One match of a TCP or TLS rule."""
     return model.L4Match(
-        of.sni_hosts if isinstance(of, spec.TlsMatch) else (),
+        tuple(host.lower().removesuffix(".") for host in of.sni_hosts) if isinstance(of, spec.TlsMatch) else (),
         of.destination_subnets,
         of.port,
         gateway_names(of.gateways, namespace),

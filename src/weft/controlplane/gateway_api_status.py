@@ -1,0 +1,97 @@
+"""The statuses that `translate` finds for the Gateway API's resources, as JSON: times and generations are added here.
+
+https://gateway-api.sigs.k8s.io/reference/spec/#gatewaystatus. Of a route, what other controllers said of other parents is kept.
+"""
+
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from typing import Any
+
+import msgspec
+
+from weft.translate.gateway_api import CONTROLLER, GROUP
+from weft.translate.gateway_api_status import (
+    ClassStatus,
+    Condition,
+    GatewayStatus,
+    ListenerStatus,
+    ParentStatus,
+    RouteStatus,
+    Status,
+)
+
+Json = dict[str, Any]
+
+
+def encoded(status: Status | None, body: Mapping[str, Any], now: str) -> Json:
+    """The status of the object `body`; None: this mesh has nothing to say of it. A condition whose status stays keeps its
+    time. `now` is RFC 3339."""
+    before = body.get("status") or {}
+    writer = _Writer(int(body.get("metadata", {}).get("generation", 1)), now)
+    match status:
+        case ClassStatus(conditions):
+            return {**before, "conditions": writer.conditions(conditions, before)}
+        case GatewayStatus(conditions, listeners, addresses):
+            return {
+                **before,
+                "addresses": [_address(one) for one in addresses],
+                "conditions": writer.conditions(conditions, before),
+                "listeners": [writer.listener(one, before) for one in listeners],
+            }
+        case RouteStatus(parents):
+            return {**before, "parents": [*_others(before), *(writer.parent(one, before) for one in parents)]}
+        case None if "parents" in before:
+            return {**before, "parents": _others(before)}
+        case _:
+            return dict(before)
+
+
+def _others(before: Mapping[str, Any]) -> list[Any]:
+    return [one for one in before.get("parents", ()) if one.get("controllerName") != CONTROLLER]
+
+
+def _address(text: str) -> Json:
+    try:
+        ip_address(text)
+    except ValueError:
+        return {"type": "Hostname", "value": text}
+    return {"type": "IPAddress", "value": text}
+
+
+class _Writer:
+    """Conditions of one generation, at one time."""
+
+    def __init__(self, generation: int, now: str) -> None:
+        self._generation = generation
+        self._now = now
+
+    def conditions(self, of: Iterable[Condition], before: Mapping[str, Any]) -> list[Json]:
+        known = {one.get("type"): one for one in before.get("conditions", ())}
+        return [self._condition(one, known.get(one.type, {})) for one in of]
+
+    def _condition(self, of: Condition, before: Mapping[str, Any]) -> Json:
+        holds = "True" if of.holds else "False"
+        since = before.get("lastTransitionTime") if before.get("status") == holds else None
+        return {
+            "type": of.type,
+            "status": holds,
+            "reason": of.reason,
+            "message": of.message,
+            "observedGeneration": self._generation,
+            "lastTransitionTime": since or self._now,
+        }
+
+    def listener(self, of: ListenerStatus, before: Mapping[str, Any]) -> Json:
+        known: Json = next((one for one in before.get("listeners", ()) if one.get("name") == of.name), {})
+        return {
+            "name": of.name,
+            "attachedRoutes": of.attached,
+            "supportedKinds": [{"group": GROUP, "kind": kind} for kind in of.kinds],
+            "conditions": self.conditions(of.conditions, known),
+        }
+
+    def parent(self, of: ParentStatus, before: Mapping[str, Any]) -> Json:
+        reference = {"group": of.ref.group, "kind": of.ref.kind, **msgspec.to_builtins(of.ref)}
+        ours = (one for one in before.get("parents", ()) if one.get("controllerName") == CONTROLLER)
+        known: Json = next((one for one in ours if one.get("parentRef") == reference), {})
+        return {"parentRef": reference, "controllerName": CONTROLLER, "conditions": self.conditions(of.conditions, known)}
