@@ -111,6 +111,8 @@ class Backends:
             context.set_alpn_protocols(["h2", "istio"])
         else:
             context.set_alpn_protocols(["http/1.1"])
+            context.load_verify_locations(cadata=self.authority.pem.decode())
+            context.verify_mode = ssl.CERT_OPTIONAL
         self._contexts[identity] = context
         return context
 

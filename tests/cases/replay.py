@@ -135,6 +135,7 @@ class Replay:
         )
         server = self.ads.serve(str(self.folder / "xds.sock"))
         self.closing.callback(server.stop, None)
+        self._write_certificates()
         processes = [self._run(name, n) for n, name in enumerate(story.proxies)]
         for n, (name, process) in enumerate(zip(story.proxies, processes, strict=True)):
             self._await(name, n, process)
@@ -144,12 +145,21 @@ class Replay:
         domain = self.story.mesh.settings.trust_domain
         return self.authority.secrets(f"spiffe://{domain}/ns/{work.namespace}/sa/{work.service_account}")
 
+    def _write_certificates(self) -> None:
+        """The files that a story names: `certificates/NAME.pem` and `.key`, and `certificates/ca.pem`."""
+        (self.folder / "certificates").mkdir()
+        for name, host in {"caller": "caller.example.com", **self.story.said.get("certificates", {})}.items():
+            chain, key = self.authority.leaf(host)
+            (self.folder / "certificates" / f"{name}.pem").write_bytes(chain)
+            (self.folder / "certificates" / f"{name}.key").write_bytes(key)
+        (self.folder / "certificates" / "ca.pem").write_bytes(self.authority.pem)
+
     def _run(self, name: str, n: int) -> "subprocess.Popen[bytes]":
         file = self.folder / f"{n}.json"
         made = bootstrap(node_id=name, cluster=name, admin_socket=f"{self.folder}/{n}.sock", xds_socket=f"{self.folder}/xds.sock")
         file.write_text(json.dumps(made))
         log = file.with_suffix(".log").open("wb")
-        process = subprocess.Popen(command(binary(), str(file)), stderr=log, stdout=log)
+        process = subprocess.Popen(command(binary(), str(file)), stderr=log, stdout=log, cwd=self.folder)
         log.close()
         self.closing.callback(process.wait)
         self.closing.callback(process.kill)
@@ -192,7 +202,11 @@ class Replay:
 
     def requests(self, caller: str, call: HttpCall, times: int) -> Iterator[Got]:
         """The answers to a request that is sent so many times."""
-        connection = self._connection(caller, call)
+        try:
+            connection = self._connection(caller, call)
+        except OSError as problem:
+            yield Got(0, text=str(problem))
+            return
         try:
             for _ in range(times):
                 yield _exchange(connection, call)
@@ -203,26 +217,25 @@ class Replay:
         connection = HTTPConnection("127.0.0.1", self.listen[caller].get(call.port, 1), timeout=15)
         if call.sni:
             connection.connect()
-            connection.sock = _without_checks().wrap_socket(connection.sock, server_hostname=call.sni)
+            connection.sock = self._wrapped(connection.sock, call)
         return connection
 
     def connection(self, caller: str, call: TcpCall) -> Got:
         """What a connection is answered after one line."""
         try:
             with socket.create_connection(("127.0.0.1", self.listen[caller].get(call.port, 1)), timeout=10) as one:
-                return _tunnelled(one, call) if call.port == 0 else _line(_wrapped(one, call.sni))
+                return _tunnelled(one, call) if call.port == 0 else _line(self._wrapped(one, call))
         except OSError as problem:
             return Got(0, text=str(problem))
 
-
-def _wrapped(one: socket.socket, sni: str) -> socket.socket:
-    return _without_checks().wrap_socket(one, server_hostname=sni) if sni else one
-
-
-def _without_checks() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
+    def _wrapped(self, one: socket.socket, call: HttpCall | TcpCall) -> socket.socket:
+        if not call.sni:
+            return one
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if call.certificate:
+            context.load_cert_chain(self.folder / "certificates/caller.pem", self.folder / "certificates/caller.key")
+        return context.wrap_socket(one, server_hostname=call.sni)
 
 
 def _exchange(connection: HTTPConnection, call: HttpCall) -> Got:

@@ -119,13 +119,13 @@ def _call(text: str, one: Mapping[str, Any]) -> Call:
     method, _, target = text.partition(" ")
     port = one.get("port", 0)
     if method in ("CONNECT", "TCP", "TLS"):
-        return TcpCall(target, port, target if method == "TLS" else "")
+        return TcpCall(target, port, target if method == "TLS" else "", one.get("certificate", False))
     pairs = tuple(
         (name, str(value))
         for name, values in one.get("headers", {}).items()
         for value in (values if isinstance(values, list) else [values])
     )
-    return http_call(method, target, pairs, port=port)
+    return http_call(method, target, pairs, port=port, certificate=one.get("certificate", False))
 
 
 def stories() -> Iterator[Story]:

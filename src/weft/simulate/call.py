@@ -10,7 +10,7 @@ HeaderList = tuple[tuple[str, str], ...]
 @dataclass(frozen=True, slots=True)
 class HttpCall:
     """A request. `port` is the proxy's own port that is called, 0 its HTTP proxy. `sni` is the name that TLS asks for; empty
-    without TLS. `path` carries the query."""
+    without TLS. `certificate`: the caller has one that is trusted. `path` carries the query."""
 
     authority: str
     path: str = "/"
@@ -18,6 +18,7 @@ class HttpCall:
     headers: HeaderList = ()
     port: int = 0
     sni: str = ""
+    certificate: bool = False
 
     @property
     def scheme(self) -> str:
@@ -33,14 +34,15 @@ class TcpCall:
     authority: str = ""
     port: int = 0
     sni: str = ""
+    certificate: bool = False
 
 
 Call = HttpCall | TcpCall
 
 
-def http_call(method: str, url: str, headers: HeaderList = (), *, port: int = 0) -> HttpCall:
+def http_call(method: str, url: str, headers: HeaderList = (), *, port: int = 0, certificate: bool = False) -> HttpCall:
     """The request for `url`, sent to the proxy's own `port`; an https one asks for its host by SNI."""
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     sni = (parts.hostname or "") if parts.scheme == "https" else ""
-    return HttpCall(parts.netloc, path, method, tuple((name.lower(), value) for name, value in headers), port, sni)
+    return HttpCall(parts.netloc, path, method, tuple((name.lower(), value) for name, value in headers), port, sni, certificate)

@@ -1,5 +1,7 @@
 """From a call to its outcome, in Envoy's order: listener, filter chain, virtual host, route, filters, action."""
 
+from dataclasses import replace
+
 from envoy.config.listener.v3.listener_components_pb2 import FilterChain
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
@@ -7,6 +9,7 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpConnectionManager
 from envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.sni_dynamic_forward_proxy_pb2 import FilterConfig
 from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
+from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import DownstreamTlsContext
 
 from weft.envoy.names import HTTP_PROXY_ROUTES
 from weft.simulate import filters, redirect
@@ -30,6 +33,8 @@ def simulate(held: Held, call: Call) -> Outcome:
     chain = filter_chain(listener, call.sni)
     if chain is None:
         return Outcome(Closed("no filter chain takes this connection"))
+    if refused := _refused(chain, call):
+        return Outcome(Closed(refused))
     if manager := _filter(chain, HttpConnectionManager):
         return _http(held, manager, call)
     if proxy := _filter(chain, TcpProxy):
@@ -44,6 +49,19 @@ def _listener(held: Held, port: int) -> Listener | None:
     return None
 
 
+def _refused(chain: FilterChain, call: Call) -> str:
+    """Why the TLS of a connection fails; empty when it does not."""
+    if not chain.HasField("transport_socket"):
+        reads = _filter(chain, HttpConnectionManager) is not None
+        return "TLS on a port that speaks none" if call.sni and reads else ""
+    context = unpacked(chain.transport_socket.typed_config, DownstreamTlsContext)
+    if context is None:
+        raise Unreadable(f"the transport socket {chain.transport_socket.name}")
+    if not call.sni:
+        return "no TLS on a port that asks for it"
+    return "no client certificate" if context.require_client_certificate.value and not call.certificate else ""
+
+
 def _filter(of: FilterChain, kind: type[Read]) -> Read | None:
     found = [message for one in of.filters if (message := unpacked(one.typed_config, kind)) is not None]
     return found[0] if found else None
@@ -53,7 +71,7 @@ def _http(held: Held, manager: HttpConnectionManager, call: Call) -> Outcome:
     if isinstance(call, TcpCall):
         call = HttpCall(call.authority, "/", "CONNECT", (), call.port)
     else:
-        call = HttpCall(call.authority, _path(manager, call), call.method, call.headers, call.port, call.sni)
+        call = replace(call, path=_path(manager, call))
     config = _route_configuration(held, manager, call.authority)
     host = virtual_host(config, call.authority) if config else None
     if config is None or host is None:
