@@ -15,7 +15,9 @@ _BESIDE = 64  # names that `Names` keeps beside its index; with more it makes a 
 
 
 def full_name(host: str, namespace: str, domain: str = DEFAULT_DOMAIN) -> str:
-    """`host` as written in a resource of `namespace`: a name without a dot gets the rest, every other stands as it is."""
+    """`host` as written in a resource of `namespace`: a name without a dot gets the rest, every other stands as it is, but
+    for the case of its letters and a dot at its end, which mean nothing."""
+    host = host.lower().removesuffix(".")
     if "." in host or host == "*":
         return host
     return f"{host}.{namespace}.svc.{domain}"

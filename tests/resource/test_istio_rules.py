@@ -108,6 +108,8 @@ def test_each_mistake_in_a_traffic_policy_is_found(policy: str, code: str, path:
         ("gw", "{servers: [{" + PORT + ", hosts: []}]}", "missing-field", "servers[0].hosts"),
         ("gw", "{servers: [{" + PORT + ", hosts: [A_/b.c]}]}", "invalid-value", "servers[0].hosts[0]"),
         ("gw", "{servers: [{" + PORT + ", hosts: ['a.*']}]}", "invalid-value", "servers[0].hosts[0]"),
+        ("gw", "{servers: [{" + TLS_PORT + ", tls: {mode: PASSTHROUGH}, hosts: ['*-a.b']}]}", "invalid-value",
+         "servers[0].hosts[0]"),
         ("gw", "{servers: [{port: {number: 80, name: a, protocol: HTPP}, hosts: ['*']}]}", "invalid-value",
          "servers[0].port.protocol"),
         ("gw", "{servers: [{port: {number: 80, name: a, protocol: MONGO}, hosts: ['*']}]}", "unsupported-value",

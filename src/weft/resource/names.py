@@ -63,6 +63,13 @@ def wildcard_host(text: str) -> str:
     return host(rest)
 
 
+def server_name(text: str) -> str:
+    """A host name as TLS tells it (SNI): Envoy knows a wildcard only as a whole first label."""
+    if text != "*" and text.startswith("*") and not text.startswith("*."):
+        return f"{text[:80]!r} is not for TLS: its wildcard stands for a whole label, as in *.example.com"
+    return wildcard_host(text)
+
+
 def is_ip(text: str) -> bool:
     """Whether `text` is an IPv4 or IPv6 address."""
     try:

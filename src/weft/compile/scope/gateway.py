@@ -122,8 +122,10 @@ def _l4(mesh: Mesh, proxy: Proxy, of: Opened, taken: set[str], plain_free: bool)
 
 
 def _sni(of: Opened, rules: RouteSet, match: L4Match) -> tuple[str, ...]:
+    """Envoy refuses a wildcard that is not a whole label: no server name is found by one."""
     wanted = match.sni_hosts or rules.hosts
-    return tuple(dict.fromkeys(host for pattern in wanted for host in _served(of, rules.namespace, pattern)))
+    served = (host for pattern in wanted for host in _served(of, rules.namespace, pattern))
+    return tuple(dict.fromkeys(host for host in served if host == "*" or not host.startswith("*") or host.startswith("*.")))
 
 
 def _served(of: Opened, namespace: str, host: str) -> Iterator[str]:

@@ -71,7 +71,8 @@ def _hosts(server: Server, path: str, problems: Problems) -> None:
         if slash and namespace not in ("*", "."):
             problems.invalid(place, names.label(namespace), "write namespace/host; * is every namespace, . this one")
         if not names.is_ip(host):
-            problems.invalid(place, names.wildcard_host(host))
+            secure = server.port.protocol.upper() in _TLS
+            problems.invalid(place, names.server_name(host) if secure else names.wildcard_host(host))
 
 
 def _plain_tls(tls: ServerTlsSettings, protocol: str, path: str, problems: Problems) -> None:

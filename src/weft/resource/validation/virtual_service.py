@@ -37,7 +37,15 @@ def hosts(spec: VirtualService, problems: Problems) -> None:
             problems.invalid(place, "'*' stands for every host, which only a gateway can serve", "name a gateway in gateways")
         elif not names.is_ip(host):
             problems.invalid(place, names.wildcard_host(host))
+        if spec.gateways and (spec.tcp or spec.tls):
+            _server_name(host, place, problems)
     duplicates([(host.lower(), item(path, index)) for index, host in enumerate(spec.hosts)], "the host", problems)
+
+
+def _server_name(host: str, path: str, problems: Problems) -> None:
+    if names.server_name(host) and not names.wildcard_host(host):
+        why = "TLS tells whole labels apart"
+        problems.add("no-effect", path, name=f"{host} for tcp and tls", why=why, hint="write *.example.com, or the whole name")
 
 
 def tls_route(route: TlsRoute, of: tuple[str, ...], path: str, problems: Problems) -> None:
@@ -57,7 +65,7 @@ def sni_hosts(sni: tuple[str, ...], of: tuple[str, ...], path: str, problems: Pr
         problems.invalid(path, "at least one host is needed")
     for index, host in enumerate(sni):
         place = item(path, index)
-        if problem := names.wildcard_host(host):
+        if problem := names.server_name(host):
             problems.invalid(place, problem)
         elif of and not any(_within(host, pattern) for pattern in of):
             problems.invalid(place, f"{host} is not among the hosts of this resource", "add it to spec.hosts")
