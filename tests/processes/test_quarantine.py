@@ -128,6 +128,30 @@ async def _broken(database: Path, name: str) -> bool:
         await store.close()
 
 
+def test_what_only_the_proxy_can_see_is_said_in_the_status(mesh: RunningMesh) -> None:
+    """A certificate's file is not there: the proxy refuses it and goes on with what it had, until it is corrected."""
+    mesh.apply(rules("reviews", "good"))
+    with mesh.steady("reviews:9080") as load:
+        mesh.apply(policy("{mode: SIMPLE, caCertificates: /there/is/no/such.pem}"))
+        said = mesh.until(lambda: stored(mesh, "destinationrule", "reviews").get("status", {}).get("validationMessages"))
+        mesh.apply(policy("{mode: ISTIO_MUTUAL}"))
+        mesh.until(lambda: "validationMessages" not in stored(mesh, "destinationrule", "reviews")["status"])
+    load.assert_whole()
+    (message,) = said
+    assert message["type"]["name"] == "proxy-refused"
+    assert "/there/is/no/such.pem" in message["message"]
+
+
+def policy(tls: str) -> str:
+    """How reviews is called."""
+    return f"""\
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: reviews}}
+spec: {{host: reviews, trafficPolicy: {{tls: {tls}}}}}
+"""
+
+
 def test_a_canary_that_is_killed_costs_nothing(mesh: RunningMesh) -> None:
     """Another takes its place; writes and calls go on."""
     with mesh.steady("reviews:9080") as load:

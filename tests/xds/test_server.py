@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import grpc
@@ -12,6 +13,7 @@ import pytest
 from weft.ca.authority import Authority, new_intermediate, new_root
 from weft.ca.certificate import Issuer
 from weft.ca.csr import key_pem, new_key, request
+from weft.envoy.types import EnvoyResource
 from weft.identity import spiffe_id
 from weft.model.mesh import Change
 from weft.testing.ads_client import AdsClient
@@ -113,6 +115,32 @@ async def test_a_burst_of_changes_is_told_in_few_responses_and_ends_right() -> N
         assert client.session.responses - before < 20
         status = mesh.ads.status("default/a")
         assert status is not None and status.session.sync in (Sync.SYNCED, Sync.STALE)
+
+
+async def test_what_is_judged_bad_is_never_told() -> None:
+    """The proxy keeps what it had, and is told what is published instead, in the order of all it is told."""
+    mesh, seen = Mesh(REVIEWS, RATINGS), list[str]()
+
+    async def judged(names: list[str]) -> dict[str, str]:
+        mesh.change(replace(REVIEWS, marker="instead"))
+        return dict.fromkeys(names, "bad")
+
+    def judge(proxy: str, resources: Sequence[EnvoyResource]) -> Awaitable[dict[str, str]] | None:
+        bad = [each.name for each in resources if b"bad" in each.body]
+        seen.extend(bad)
+        return judged(bad) if bad else None
+
+    mesh.ads = AdsServer(mesh.snapshot_of, mesh.authorize, mesh.current, judge=judge)
+    async with serving(mesh):
+        client, _ = await mesh.client("default/a", "reviews")
+        told: list[str] = []
+        client.session.refuse = lambda type_url, names: told.append(marker(client.session)) or ""  # type: ignore[func-returns-value]
+        mesh.change(replace(REVIEWS, marker="bad"))
+        await client.until(lambda envoy: marker(envoy) == "instead")
+        assert seen
+        assert "bad" not in told
+        assert mesh.ads.proxies()[0].session.sync is not Sync.NACKED
+        assert not mesh.ads.refusals
 
 
 async def test_an_unknown_proxy_is_asked_to_come_again() -> None:

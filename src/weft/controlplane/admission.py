@@ -6,6 +6,7 @@ refused for what it would break, never for what is broken already.
 
 from collections.abc import Iterable, Sequence
 
+from weft.compile.snapshot import Cache
 from weft.controlplane.api.admission import Admission
 from weft.controlplane.canary.canary import Canary, Refusal
 from weft.controlplane.reconcile import Imagined, Reconciler
@@ -18,6 +19,8 @@ from weft.resource.resource import Resource
 from weft.store.store import Key
 from weft.translate.mesh import Translation, advance
 
+_KEPT = 5_000  # compiled resources, so that what a write leaves as it is costs nothing
+
 
 class Judge:
     """Judges writes against the mesh in effect."""
@@ -25,6 +28,7 @@ class Judge:
     def __init__(self, reconciler: Reconciler, canary: Canary) -> None:
         self._reconciler = reconciler
         self._canary = canary
+        self._cache = Cache(_KEPT)
 
     async def admit(self, changes: Sequence[Admission]) -> tuple[Finding, ...]:
         """Every finding about the objects as they would be after all of `changes`."""
@@ -50,7 +54,7 @@ class Judge:
         return tuple(found.values())
 
     async def _refusals(self, before: Mesh, after: Mesh, change: Change) -> tuple[Refusal, ...]:
-        return await refusals(self._canary, touched(before, after, change))
+        return await refusals(self._canary, touched(before, after, change, self._cache))
 
     async def _guilty(
         self, after: Translation, refusal: Refusal, new: dict[Ref, tuple[Resource | None, Resource]]

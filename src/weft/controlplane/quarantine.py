@@ -9,8 +9,10 @@ status says so. What a proxy refuses all the same changes nothing for others: on
 import asyncio
 import itertools
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
+from weft.compile.snapshot import Cache
 from weft.controlplane.canary.canary import Canary, Refusal
 from weft.controlplane.reconcile import Reconciler
 from weft.controlplane.refusals import blamed, is_operators, is_operators_kind, refusals, said, what
@@ -29,6 +31,7 @@ from weft.xds.server import ProxyStatus
 LAST_GOOD = "the version before it stays in effect"
 LEFT_OUT = "it is left out, as if it were not there, until it is corrected"
 KEPT = "that proxy goes on with what it had"
+_AT_ONCE = 16  # hosts
 _LOOK = 1.0  # seconds between two looks at what proxies refuse
 
 Trial = tuple[tuple[Resource, Resource | None], ...]
@@ -62,25 +65,28 @@ class Quarantine:
         return {each.resource.name: each.words for each in refused}
 
     async def sweep(self) -> None:
-        """Judges all that is stored, host by host: what was there before this process need not be what Envoy takes."""
+        """Judges all that is stored, some hosts at a time: what was there before this process need not be what Envoy takes. It
+        rests for as long as it works."""
         mesh = self._reconciler.translation.mesh
         hosts = [
             *mesh.routes,
             *mesh.policies,
             *(host for host, said in mesh.services.items() if is_service_entry(said[0].origin)),
         ]
-        for host in dict.fromkeys(hosts):
+        hosts = list(dict.fromkeys(hosts))
+        for first in range(0, len(hosts), _AT_ONCE):
             mesh = self._reconciler.translation.mesh
-            await self._sweep(mesh, mesh, Change(frozenset((host,))))
+            await self._sweep(mesh, mesh, Change(frozenset(hosts[first : first + _AT_ONCE])))
         if mesh.gateways:
             await self._sweep(Mesh(mesh.settings), mesh, Change())
 
     async def _sweep(self, before: Mesh, after: Mesh, change: Change) -> None:
-        made = touched(before, after, change)
+        began = time.monotonic()
+        made = touched(before, after, change, Cache())
         proxies = {id(one.resource): one.proxy for one in made}
         for refusal in await refusals(self._canary, made):
             await self._isolate(proxies[id(refusal.resource)], refusal)
-        await asyncio.sleep(0)
+        await asyncio.sleep(time.monotonic() - began)
 
     # Who is to blame
 

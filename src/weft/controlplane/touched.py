@@ -37,10 +37,9 @@ class Touched(NamedTuple):
     problem: str = ""
 
 
-def touched(before: Mesh, after: Mesh, change: Change) -> tuple[Touched, ...]:
+def touched(before: Mesh, after: Mesh, change: Change, cache: Cache) -> tuple[Touched, ...]:
     """The clusters, virtual hosts, route configurations and listeners that `change` may have made anew, each once."""
     found: dict[tuple[str, str, str], Touched] = {}
-    cache = Cache()
     for host in sorted(change.hosts):
         for caller in _callers(after, host):
             proxy = sidecar(*caller)
@@ -58,9 +57,9 @@ def touched(before: Mesh, after: Mesh, change: Change) -> tuple[Touched, ...]:
 def is_unsaid(mesh: Mesh, of: EnvoyResource) -> bool:
     """Whether there is still something about a host or gateway, of which nothing could be made, that no message can say."""
     if of.type_url == LISTENER:
-        made = touched(Mesh(mesh.settings), mesh, Change())
+        made = touched(Mesh(mesh.settings), mesh, Change(), Cache())
     else:
-        made = touched(mesh, mesh, Change(frozenset((of.name.rpartition("/")[2],))))
+        made = touched(mesh, mesh, Change(frozenset((of.name.rpartition("/")[2],))), Cache())
     return any(one.problem and one.resource.name == of.name for one in made)
 
 

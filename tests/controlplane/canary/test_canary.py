@@ -144,3 +144,12 @@ async def test_without_an_envoy_nothing_is_refused() -> None:
     canary = Canary(None)
     assert not await canary.judge([cluster("a", **NO_PRIME)])
     assert not canary.is_known([cluster("a", **NO_PRIME)])
+
+
+async def test_words_are_whole_though_envoy_cuts_them() -> None:
+    """Before what is wrong with a message Envoy puts the message, and ends after 4 KiB: then the validating mode is asked."""
+    header = {"header": {"key": "a" * 20_000, "value": "x"}}
+    async with running() as canary:
+        (refusal,) = await canary.judge([on_demand("a", {**GOOD, "request_headers_to_add": [header]})])
+        assert refusal.words.startswith("Proto constraint validation failed")
+        assert "Key: value length must be at most 16384 bytes" in refusal.words
