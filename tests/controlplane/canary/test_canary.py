@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import product
 from typing import Any
 
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
@@ -13,12 +14,16 @@ from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_components_pb2 import VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
+from weft.compile.inbound import inbound
 from weft.compile.metadata import origin
-from weft.compile.scope.inputs import MeshTls
+from weft.compile.scope.inputs import InboundListener, MeshTls
 from weft.compile.tls import mesh_upstream
 from weft.controlplane.canary.canary import Canary, Refusal
 from weft.envoy.binary import binary
 from weft.envoy.types import CLUSTER, LISTENER, ROUTE_CONFIGURATION, VIRTUAL_HOST, EnvoyResource, envoy_resource
+from weft.model.security import MtlsMode
+from weft.model.service import Protocol
+from weft.model.workload import Address
 from weft.ref import Ref
 
 NO_PRIME: dict[str, Any] = {"lb_policy": "MAGLEV", "maglev_lb_config": {"table_size": {"value": 10}}}
@@ -153,3 +158,13 @@ async def test_words_are_whole_though_envoy_cuts_them() -> None:
         (refusal,) = await canary.judge([on_demand("a", {**GOOD, "request_headers_to_add": [header]})])
         assert refusal.words.startswith("Proto constraint validation failed")
         assert "Key: value length must be at most 16384 bytes" in refusal.words
+
+
+async def test_every_way_to_be_called_is_taken() -> None:
+    """A listener of a workload is asked without the clusters behind it, which only its own Envoy has."""
+    ways = [
+        inbound(InboundListener(number, Address("127.0.0.1", number), protocol, mode, "cluster.local"))
+        for number, (protocol, mode) in enumerate(product((Protocol.HTTP, Protocol.TCP), MtlsMode), start=1)
+    ]
+    async with running() as canary:
+        assert told(await canary.judge(ways)) == {}

@@ -133,8 +133,10 @@ def _listener(body: bytes) -> bytes:
 def _tame(message: Message) -> None:
     """Makes everything within `message` harmless that would wait for something or open a file."""
     match message:
-        case HttpConnectionManager() if message.HasField("rds"):
-            message.route_config.CopyFrom(RouteConfiguration(name=message.rds.route_config_name))
+        case HttpConnectionManager():
+            if message.HasField("rds"):
+                message.route_config.CopyFrom(RouteConfiguration(name=message.rds.route_config_name))
+            message.route_config.validate_clusters.value = False  # the proxies have them; the canary need not
         case CommonTlsContext():
             _tame_tls(message)
         case Packed():
