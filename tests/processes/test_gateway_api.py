@@ -1,13 +1,15 @@
 """The Gateway API in a running mesh: routes at a gateway and between services, grants, and statuses as kubectl shows them."""
 
 import json
+import socket
+import ssl
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from processes.calls import kubectl, needs
+from processes.calls import kubectl, needs, self_signed
 from processes.mesh import Answer, RunningMesh, running_mesh
 
 MESH = """
@@ -181,3 +183,46 @@ def test_a_condition_that_stays_keeps_its_time(mesh: RunningMesh) -> None:
     after = mesh.until(observed, 5)
     assert after["controllerName"] == "mesh.weft.dev/gateway"
     assert after["conditions"][0]["lastTransitionTime"] == before["conditions"][0]["lastTransitionTime"]
+
+
+GRPC = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: calls, namespace: default}
+spec:
+  parentRefs: [{name: public, namespace: edge, sectionName: https}]
+  rules:
+  - matches: [{method: {service: shop.Carts, method: Add}}]
+    backendRefs: [{name: web-v2, port: 80}]
+  - backendRefs: [{name: web-v1, port: 80}]
+"""
+
+
+def test_https_ends_at_a_listener_with_files(mesh: RunningMesh) -> None:
+    """A certificate of the gateway's node is served; a GRPCRoute attaches, and its methods are told apart."""
+    certificate, key = self_signed("calls.example.com", mesh.folder)
+    options = f"{{mesh.weft.dev/certificate-file: {certificate}, mesh.weft.dev/private-key-file: {key}}}"
+    rest = "hostname: calls.example.com, allowedRoutes: {namespaces: {from: All}}"
+    mesh.apply(f"{GATEWAY}  - {{name: https, port: 8443, protocol: HTTPS, tls: {{options: {options}}}, {rest}}}\n")
+    mesh.apply(GRPC)
+    mesh.until(lambda: _tls_call(mesh, certificate, "/shop.Carts/Add") == "web-v2", 10)
+    assert _tls_call(mesh, certificate, "/shop.Carts/Remove") == "web-v1"
+
+
+def _tls_call(mesh: RunningMesh, certificate: Any, path: str) -> str:
+    """The service that answers at the HTTPS listener; empty while none does."""
+    port = mesh.instances()["ingress-0"]["gatewayPorts"].get("8443")
+    if not port:
+        return ""
+    context = ssl.create_default_context(cafile=str(certificate))
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname="calls.example.com") as secure,
+        ):
+            secure.sendall(f"GET {path} HTTP/1.1\r\nHost: calls.example.com\r\nConnection: close\r\n\r\n".encode())
+            text = b"".join(iter(lambda: secure.recv(65536), b"")).decode()
+    except OSError:
+        return ""
+    head, _, body = text.partition("\r\n\r\n")
+    return str(json.loads(body)["service"]) if " 200 " in head.splitlines()[0] else ""

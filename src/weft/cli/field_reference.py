@@ -38,7 +38,8 @@ The kinds that weft reads, with every field of their reference and whether it ha
 a field that is not here is refused (`unknown-field`).
 
 All versions of a kind have the same meaning. The references are
-[Istio's](https://istio.io/latest/docs/reference/config/networking/) and
+[Istio's](https://istio.io/latest/docs/reference/config/networking/), the
+[Gateway API's](https://gateway-api.sigs.k8s.io/reference/spec/) and
 [Kubernetes'](https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/).
 """
 

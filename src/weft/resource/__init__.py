@@ -1,4 +1,4 @@
-"""What operators write, exactly: the resources of Kubernetes' core, of Istio and of weft, as frozen data.
+"""What operators write, exactly: the resources of Kubernetes' core, of the Gateway API, of Istio and of weft, as frozen data.
 
 In: raw mappings (the API's JSON, or YAML with the line of every field). Out: a `Resource` with a typed `spec`, and
 findings for all that is wrong in it. Every documented field of a kind is here, also those that weft does not act on yet:
