@@ -70,7 +70,7 @@ class ControlPlane:
         self._registry = Registry(self._store, self._grants, RegistrySettings(lease=config.lease))
         settings = Settings(config.trust_domain, config.domain, config.root_namespace)
         self._reconciler = Reconciler(self._store, settings, self._registry.proxy, self._publish)
-        self._canary = Canary(_envoy(config.envoy), config.home / "logs" / "canary.log")
+        self._canary = Canary(_envoy(config.envoy), config.home)
         self._quarantine = Quarantine(self._canary, self._reconciler, lambda: self._ads.proxies())
         self._ads = AdsServer(
             self._snapshot_of,

@@ -46,14 +46,14 @@ class NoAnswer(Exception):
 
 
 class Canary:
-    """The judge of Envoy resources. `binary` None: there is no Envoy here, and nothing is refused. `patience`: seconds for the
-    resident one to start, after which the validating mode is asked."""
+    """The judge of Envoy resources. `binary` None: there is no Envoy here, and nothing is refused. `home`: the mesh's folder.
+    `patience`: seconds for the resident Envoy to start, after which the validating mode is asked."""
 
-    def __init__(self, binary: Binary | None, log: Path | None = None, patience: float = 5.0) -> None:
+    def __init__(self, binary: Binary | None, home: Path | None = None, patience: float = 5.0) -> None:
         self._patience = patience
         self._binary = binary
         self._server = CanaryServer(_routes(()))
-        self._process = CanaryProcess(binary, self._server, log) if binary else None
+        self._process = CanaryProcess(binary, self._server, home) if binary else None
         self._verdicts: OrderedDict[str, str] = OrderedDict()
         self._asked: dict[str, asyncio.Task[None]] = {}
         self._resident = True

@@ -36,6 +36,7 @@ ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG, SIGKILL
 os.getppid() == int(sys.argv[1]) and os.execv(sys.argv[2], sys.argv[2:])
 """
 _SHORTEST, _LONGEST = 0.05, 10.0  # seconds between two starts
+_LONGEST_HOME = 80  # characters; a socket's path has about a hundred
 _LIVED = 60.0  # seconds after which an end is nothing to be careful about
 _HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
@@ -44,12 +45,14 @@ _log = logging.getLogger("weft.controlplane.canary")
 
 
 class CanaryProcess:
-    """Keeps the canary running from the first `wanted` on. `log`: the file for what it says."""
+    """Keeps the canary running from the first `wanted` on. `home`: the mesh's folder, for its files and its log; None: it has
+    neither a log nor, in the end, files."""
 
-    def __init__(self, binary: Binary, server: CanaryServer, log: Path | None) -> None:
+    def __init__(self, binary: Binary, server: CanaryServer, home: Path | None) -> None:
         self._binary = binary
         self._server = server
-        self._log = log
+        self._home = home
+        self._log = home / "logs" / "canary.log" if home else None
         self.wanted = asyncio.Event()
         self.starts = 0  # a counter
         self.pid = 0
@@ -57,7 +60,7 @@ class CanaryProcess:
     async def run(self) -> None:
         """Without end; nothing of it is left when this is cancelled."""
         await self.wanted.wait()
-        folder = Path(tempfile.mkdtemp(prefix="weft-canary-"))
+        folder = _folder(self._home)
         try:
             socket, file = folder / "xds.sock", folder / "bootstrap.json"
             await self._server.start(str(socket))
@@ -107,6 +110,16 @@ class CanaryProcess:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
+
+
+def _folder(home: Path | None) -> Path:
+    """The same at every start, so that a control plane that is killed leaves nothing behind; unless no socket can be there."""
+    if home is None or len(str(home)) > _LONGEST_HOME:
+        return Path(tempfile.mkdtemp(prefix="weft-canary-"))
+    folder = home / "canary"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return folder
 
 
 def _opened(log: Path | None) -> int:
