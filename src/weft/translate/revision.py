@@ -213,7 +213,9 @@ class Revision:
         self._routes.put(place.host, ordered([*others, rules] if rules else others))
         if place.gateway != MESH:
             bound = [one for one in self._gateway_routes.get(place.gateway) or () if one.hosts != (place.host,)]
-            self._gateway_routes.put(place.gateway, tuple(sorted([*bound, rules] if rules else bound, key=rank)))
+            if rules:
+                insort(bound, rules, key=rank)
+            self._gateway_routes.put(place.gateway, tuple(bound))
 
     # Results
 
