@@ -16,14 +16,28 @@ from weft.identity import SpiffeId
 
 from .authorities import NOW
 
+KEY = b"a public key"
+
 
 def test_a_token_is_accepted_once(tmp_path: Path) -> None:
-    """The second time it says so."""
+    """Whoever shows it a second time, with a key of their own, is told so."""
     tokens = JoinTokens(tmp_path / "tokens.db")
     token = tokens.create("web", NOW)
-    tokens.consume(token, "web", NOW)
+    tokens.consume(token, "web", NOW, KEY)
     with pytest.raises(RefusedToken, match="used before"):
-        tokens.consume(token, "web", NOW)
+        tokens.consume(token, "web", NOW, b"another")
+
+
+def test_whose_answer_was_lost_may_ask_again(tmp_path: Path) -> None:
+    """A used token is good for the key that it was used for, while it lives, and for no other."""
+    tokens = JoinTokens(tmp_path / "tokens.db")
+    token = tokens.create("web", NOW, timedelta(minutes=5))
+    tokens.consume(token, "web", NOW, KEY)
+    tokens.consume(token, "web", NOW + timedelta(minutes=4), KEY)
+    with pytest.raises(RefusedToken, match="used before"):
+        tokens.consume(token, "web", NOW, b"another")
+    with pytest.raises(RefusedToken, match="expired"):
+        tokens.consume(token, "web", NOW + timedelta(minutes=5), KEY)
 
 
 def test_a_token_is_for_one_node_for_a_while(tmp_path: Path) -> None:
@@ -37,8 +51,8 @@ def test_a_token_is_for_one_node_for_a_while(tmp_path: Path) -> None:
         (token, "web", NOW + timedelta(minutes=5), "expired"),
     ):
         with pytest.raises(RefusedToken, match=why):
-            tokens.consume(wrong, node, now)
-    tokens.consume(token, "web", NOW + timedelta(minutes=4))
+            tokens.consume(wrong, node, now, KEY)
+    tokens.consume(token, "web", NOW + timedelta(minutes=4), KEY)
 
 
 def test_the_file_holds_no_secret(tmp_path: Path) -> None:
@@ -53,9 +67,9 @@ def test_of_many_who_present_a_token_at_once_one_is_accepted(tmp_path: Path) -> 
     tokens = JoinTokens(tmp_path / "tokens.db")
     token = tokens.create("web", NOW)
 
-    def accepted(_: int) -> bool:
+    def accepted(number: int) -> bool:
         try:
-            tokens.consume(token, "web", NOW)
+            tokens.consume(token, "web", NOW, b"key of %d" % number)
         except RefusedToken:
             return False
         return True
@@ -71,13 +85,13 @@ def test_a_token_stays_used_when_the_process_is_killed_right_after(tmp_path: Pat
     program = (
         "import os, signal, sys; from pathlib import Path; from datetime import datetime\n"
         "from weft.ca.attestation import JoinTokens\n"
-        "JoinTokens(Path(sys.argv[1])).consume(sys.argv[2], 'web', datetime.fromisoformat(sys.argv[3]))\n"
+        "JoinTokens(Path(sys.argv[1])).consume(sys.argv[2], 'web', datetime.fromisoformat(sys.argv[3]), b'other')\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run([sys.executable, "-c", program, tokens.path, token, NOW.isoformat()], env=dict(os.environ))
     assert done.returncode == -signal.SIGKILL
     with pytest.raises(RefusedToken, match="used before"):
-        tokens.consume(token, "web", NOW)
+        tokens.consume(token, "web", NOW, KEY)
 
 
 def test_spent_tokens_are_forgotten_after_a_day(tmp_path: Path) -> None:

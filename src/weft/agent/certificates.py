@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from weft.agent.config import AgentConfig
 from weft.agent.identity import Identity, KeyFolder, identity, write_private
 from weft.agent.refusal import Refused, Unreachable
@@ -75,6 +77,7 @@ class Certificates:
         self._bundle_path = config.directory / "bundle.pem"
         self._node: Identity | None = None
         self._node_due = 0.0
+        self._asking: ec.EllipticCurvePrivateKey | None = None
         self._slots: dict[str, _Slot] = {}
         self._rotated = asyncio.Event()
         self.bundle = b""
@@ -124,7 +127,7 @@ class Certificates:
         now = time.time()
         if now < self._node_due:
             return
-        key = csr.new_key()
+        key = self._asking = self._asking or csr.new_key()  # kept: a join token whose answer was lost is good for this key
         uri = str(node_id(self._config.trust_domain, self._config.node))
         try:
             answer = await self._node_certificate(csr.request(key, uri), uri, now)
@@ -134,7 +137,7 @@ class Certificates:
             LOG.warning("node certificate not renewed reason=%r", str(error))
             return
         self._keys.write("node", fresh)
-        self._node, self._node_due = fresh, fresh.renewal(_jitter())
+        self._node, self._node_due, self._asking = fresh, fresh.renewal(_jitter()), None
         self.rotations += 1
         LOG.info("node certificate renewed until=%s", _utc(fresh.not_after))
         self.trust(answer.bundle, announce=False)

@@ -1,7 +1,8 @@
 """Who may have which identity: join tokens for a node's first certificate, grants for what the node may then ask for.
 
 A join token is used once, lives for minutes and names one node. The database holds only hashes, and using a token is
-one atomic statement, so that of two who present it at the same instant, or before and after a crash, one is accepted.
+one atomic statement, so that of two who present it at the same instant, or before and after a crash, one is accepted. Whose
+answer was lost may ask again: the token is good, while it lives, for the key that it was used for.
 """
 
 import hashlib
@@ -27,6 +28,7 @@ _PREFIX = "node."
 _KEPT = timedelta(days=1)  # how long a spent token is remembered, to say «used» instead of «unknown»
 _TABLE = """create table if not exists token (
   id text primary key, hash blob not null, node text not null, expires real not null, used real) without rowid"""
+_USES = "create table if not exists use (id text primary key, key blob not null) without rowid"
 
 
 class RefusedToken(Exception):
@@ -107,18 +109,23 @@ class JoinTokens:
         row = (identifier, _hash(secret), node, (now + life).timestamp())
         with self._open() as database:
             database.execute("delete from token where expires < ?", ((now - _KEPT).timestamp(),))
+            database.execute("delete from use where id not in (select id from token)")
             database.execute("insert into token (id, hash, node, expires) values (?, ?, ?, ?)", row)
         return f"{identifier}.{secret}"
 
-    def consume(self, token: str, node: str, now: datetime) -> None:
-        """Uses up `token` for `node`. When it returns, nobody can use it again. Raises RefusedToken."""
+    def consume(self, token: str, node: str, now: datetime, key: bytes) -> None:
+        """Uses up `token` for `node` and its public `key`, whose owner has proven to be it. When it returns, nobody else can use
+        it again. Raises RefusedToken."""
         identifier, _, secret = token.partition(".")
         with self._open() as database:
             query = "select hash, node, expires, used from token where id = ?"
             row = database.execute(query, (identifier[:32],)).fetchone()
             _check(row, secret, node, now)
-            spent = database.execute("update token set used = ? where id = ? and used is null", (now.timestamp(), identifier))
-            if spent.rowcount != 1:
+            spent = hashlib.sha256(key).digest()
+            take = "update token set used = ? where id = ? and used is null"
+            if database.execute(take, (now.timestamp(), identifier)).rowcount:
+                database.execute("insert into use (id, key) values (?, ?)", (identifier, spent))
+            if database.execute("select key from use where id = ?", (identifier,)).fetchone() != (spent,):
                 raise RefusedToken("the token was used before")
 
     @contextmanager
@@ -131,6 +138,7 @@ class JoinTokens:
             database.execute("pragma synchronous = full")
             database.execute("begin immediate")
             database.execute(_TABLE)
+            database.execute(_USES)
             yield database
             database.execute("commit")
         finally:
@@ -141,11 +149,9 @@ def _check(row: tuple[bytes, str, float, float | None] | None, secret: str, node
     stored = row[0] if row else _hash("")  # compare all the same: an unknown id takes as long as a wrong secret
     if not hmac.compare_digest(stored, _hash(secret)) or row is None:
         raise RefusedToken("the token is unknown")
-    _, bound, expires, used = row
+    _, bound, expires, _ = row
     if bound != node:
         raise RefusedToken(f"the token is for the node {bound}")
-    if used is not None:
-        raise RefusedToken("the token was used before")
     if now.timestamp() >= expires:
         raise RefusedToken("the token expired")
 

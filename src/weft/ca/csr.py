@@ -77,6 +77,11 @@ def verified_key(der: bytes, spiffe_id: str) -> PublicKey:
     return key
 
 
+def public_der(key: PublicKey) -> bytes:
+    """A public key's bytes: equal for equal keys."""
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
 def proof(key: ec.EllipticCurvePrivateKey, der: bytes) -> bytes:
     """The signature that binds the request `der` to who holds `key`: what a renewal carries."""
     return key.sign(der, ec.ECDSA(hashes.SHA256()))

@@ -15,7 +15,7 @@ from cryptography import x509
 from weft.ca import certificate
 from weft.ca.attestation import Grants, JoinTokens, RefusedToken, is_node_name, may, node_identity, node_name
 from weft.ca.authority import Authority, Issued, Untrusted
-from weft.ca.csr import MAX_BYTES, InvalidRequest, is_proven, verified_key
+from weft.ca.csr import MAX_BYTES, InvalidRequest, is_proven, public_der, verified_key
 from weft.ca.transport.server import Context, Peers, RefusalLog, abort, address
 from weft.identity import SpiffeId, spiffe_id
 from weft.proto import node_pb2, node_pb2_grpc
@@ -86,8 +86,8 @@ class EnrollmentServicer(node_pb2_grpc.EnrollmentServicer):  # type: ignore[misc
             raise InvalidRequest("a node's name has only lower-case letters, digits, dots and dashes")
         authority, now = self._office.authority(), self._office.now()
         identity = node_identity(authority.trust_domain, request.node)
-        verified_key(request.csr, str(identity))
-        await asyncio.to_thread(self._tokens.consume, request.token, request.node, now)
+        key = public_der(verified_key(request.csr, str(identity)))
+        await asyncio.to_thread(self._tokens.consume, request.token, request.node, now, key)
         return authority.issue(request.csr, identity, self._office.lifetimes.node, now)
 
     def _renewed(self, request: node_pb2.RenewRequest) -> Issued:
