@@ -21,11 +21,12 @@ from envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import Pre
 from google.protobuf.any_pb2 import Any as AnyMessage
 
 from weft.compile import metadata
-from weft.compile.filters import cors, fault, set_filter_state
+from weft.compile.filters import cors, dynamic_forward_proxy, fault, set_filter_state
 from weft.compile.header import header, header_edits, without_host
 from weft.compile.percent import fractional_percent
 from weft.compile.route_match import route_match
 from weft.compile.scope.inputs import ConnectMatch, RouteInput, Split, Target
+from weft.envoy.names import PASSTHROUGH, parse_outbound
 from weft.envoy.types import duration, packed
 from weft.model.route import (
     NO_EDIT,
@@ -85,9 +86,17 @@ def _per_filter(of: RouteInput) -> dict[str, AnyMessage]:
         config[fault.NAME] = packed(fault.http_fault(of.fault))
     if of.cors:
         config[cors.NAME] = packed(cors.cors_policy(of.cors))
-    if isinstance(of.action, Split) and _is_single(of.action.targets) and (dial := of.action.targets[0].dial):
-        config[set_filter_state.NAME] = packed(set_filter_state.dial(*dial))
+    if isinstance(of.action, Split) and any(_may_forward(target) for target in of.action.targets):
+        config[dynamic_forward_proxy.NAME] = packed(dynamic_forward_proxy.as_asked())
+        if _is_single(of.action.targets) and (dial := of.action.targets[0].dial):
+            config[set_filter_state.NAME] = packed(set_filter_state.dial(*dial))
     return config
+
+
+def _may_forward(to: Target) -> bool:
+    """Whether the cluster may be one that resolves the name it is asked for: a name is given, or any host is meant."""
+    outbound = parse_outbound(to.cluster)
+    return to.dial is not None or to.cluster == PASSTHROUGH or (outbound is not None and outbound[2].startswith("*"))
 
 
 def _is_single(targets: tuple[Target, ...]) -> bool:

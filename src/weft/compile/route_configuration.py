@@ -4,6 +4,7 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route.proto
 
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
+from weft.compile.filters.order import switched_off
 from weft.compile.scope.inputs import RouteConfigurationInput
 from weft.compile.tls import ads
 from weft.compile.virtual_host import clusters_used, held, virtual_host_message
@@ -20,6 +21,7 @@ def route_configuration(of: RouteConfigurationInput) -> EnvoyResource:
         vhds={"config_source": ads()} if of.on_demand else None,
         ignore_port_in_host_matching=of.ignore_port,
         max_direct_response_body_size_bytes={"value": _LARGEST_DIRECT_RESPONSE},
+        typed_per_filter_config=switched_off(),
     )
     hosts = of.virtual_hosts
     return envoy_resource(

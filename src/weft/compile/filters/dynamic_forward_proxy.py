@@ -5,7 +5,7 @@ The name is the request's own Host, unless the route put another into the filter
 """
 
 from envoy.extensions.common.dynamic_forward_proxy.v3.dns_cache_pb2 import DnsCacheConfig
-from envoy.extensions.filters.http.dynamic_forward_proxy.v3.dynamic_forward_proxy_pb2 import FilterConfig
+from envoy.extensions.filters.http.dynamic_forward_proxy.v3.dynamic_forward_proxy_pb2 import FilterConfig, PerRouteConfig
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 
 from weft.envoy.types import packed
@@ -23,3 +23,8 @@ def dynamic_forward_proxy() -> HttpFilter:
     """The filter; it lets pass what goes to any other cluster."""
     config = FilterConfig(dns_cache_config=dns_cache(), allow_dynamic_host_from_filter_state=True)
     return HttpFilter(name=NAME, typed_config=packed(config))
+
+
+def as_asked() -> PerRouteConfig:
+    """Switches the filter on for one route, and changes nothing of it."""
+    return PerRouteConfig()
