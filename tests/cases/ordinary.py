@@ -50,6 +50,9 @@ def usual() -> dict[str, Any]:
         "virtual host": _but(host, "@type", "name", "domains", "routes", "metadata"),
         "connect": host["routes"][0],
         "route": _but(host["routes"][1]["route"], "cluster"),
+        "route configuration": _but(
+            inbound["RouteConfiguration"], "@type", "name", "virtual_hosts", "ignore_port_in_host_matching"
+        ),
         "listener": _but(inbound["Listener"], "@type", "name", "address", "filter_chains"),
         "connection manager": _but(chain, "@type", "stat_prefix", "rds"),
     }
