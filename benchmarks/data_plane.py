@@ -95,7 +95,7 @@ def _sidecars(folder: Path) -> tuple[int, ...]:
             words = status.read_bytes().split(b"\0")
         except OSError:
             continue
-        if any(word.startswith(f"{folder}/.weft/".encode()) for word in words) and words[0].endswith(b"envoy"):
+        if any(word.startswith(f"{folder}/.weft/agent/envoy/".encode()) for word in words) and words[0].endswith(b"envoy"):
             found.append(int(status.parent.name))
     if len(found) != 2:
         raise RuntimeError(f"{len(found)} sidecars found where two run: {found}")
@@ -115,7 +115,7 @@ def main() -> None:
         files, port = certificates(folder), free_port()
         (folder / "direct.json").write_text(json.dumps(backend_config(port)))
         command = [envoy, "-c", str(folder / "direct.json"), "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
-        stack.callback(subprocess.Popen(command, stderr=subprocess.DEVNULL).send_signal, signal.SIGTERM)
+        stack.callback(subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True).send_signal, signal.SIGTERM)
         wait_for_port(port)
         ways = [Way("direct", port, ()), envoy_pair(envoy, folder, files, port)]
         haproxy = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
@@ -132,8 +132,8 @@ def main() -> None:
         for way in ways:
             measured(way, 1, options.connections)  # warm up
         rounds = {way.name: [] for way in ways}  # type: dict[str, list[Round]]
-        for _ in range(options.rounds):
-            for way in ways:
+        for number in range(options.rounds):
+            for way in ways if number % 2 == 0 else ways[::-1]:  # what else the machine does falls on all alike
                 rounds[way.name].append(measured(way, options.seconds, options.connections))
         report(rounds)
 
