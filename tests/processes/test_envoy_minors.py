@@ -77,7 +77,7 @@ def test_the_mesh_runs_on_this_envoy(envoy: str, tmp_path: Path, monkeypatch: py
         answer = mesh.call("http://reviews:9080/", headers={"end-user": "jason"}).echo
         assert (answer["version"], answer["peer"]) == ("v2", "spiffe://cluster.local/ns/default/sa/client")
         gateway = mesh.until(lambda: mesh.instances()["ingress-0"]["gatewayPorts"])
-        assert mesh.call("http://any/", proxy=f"127.0.0.1:{gateway['18080']}").status == 200
+        mesh.until(lambda: mesh.call("http://any/", proxy=f"127.0.0.1:{gateway['18080']}").status == 200)
         assert _through_upstream(mesh) == "db"
         with steady(mesh.proxy(), "reviews:9080") as load:
             mesh.apply(RULES.replace("subset: v1}}]", "subset: v2}}]", 1))

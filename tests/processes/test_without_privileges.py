@@ -42,7 +42,7 @@ def test_a_mesh_runs_without_privileges(tmp_path: Path, monkeypatch: pytest.Monk
         mesh.apply(GATEWAY)
         bound = mesh.until(lambda: mesh.instances()["ingress-0"]["gatewayPorts"].get("80"))
         assert int(bound) != 80 or _may_bind_80()
-        assert mesh.call("http://any/", proxy=f"127.0.0.1:{bound}").status == 200
+        mesh.until(lambda: mesh.call("http://any/", proxy=f"127.0.0.1:{bound}").status == 200)
         _is_private(mesh)
 
 
