@@ -38,8 +38,8 @@ def run(mesh: RunningMesh, *command: str, code: int | None = 0) -> Done:
 
 
 def kubectl(mesh: RunningMesh, *arguments: str, code: int | None = 0, stdin: str = "") -> Done:
-    """A kubectl command with the mesh's kubeconfig."""
-    command = ["kubectl", "--kubeconfig", str(mesh.home.kubeconfig), *arguments]
+    """A kubectl command with the mesh's kubeconfig, and a cache of its own: another mesh may have had this port before."""
+    command = ["kubectl", "--kubeconfig", str(mesh.home.kubeconfig), "--cache-dir", str(mesh.folder / "kube-cache"), *arguments]
     done = subprocess.run(
         command, input=stdin, capture_output=True, text=True, env=mesh.environ, cwd=mesh.folder, timeout=60, check=False
     )

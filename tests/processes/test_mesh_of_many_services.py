@@ -98,8 +98,8 @@ def test_ten_thousand_requests_to_random_hosts(mesh: RunningMesh) -> None:
     print(f"memory with {asked} strangers, part by part: {[f'{each / MIB:.1f}' for each in memory]} MiB")
     for load in loads:
         load.assert_whole()
-    # 46 to 68 ms on two quiet cores that load generators, Envoys and control plane share (docs/limits.md); more with company.
-    assert median(load.p99 for load in loads) < 250 + alone.p99
+    # 10 to 18 ms on two quiet cores that load generators, Envoys and control plane share; more where others use them, too.
+    assert median(load.p99 for load in loads) < max(50, 10 * alone.p99)
     assert memory[-1] < memory[2] + 10 * MIB
     assert memory[-1] < memory[0] + 60 * MIB
     register(mesh, "stranger-7", "late-stranger")

@@ -23,11 +23,13 @@ _GROUPS = 16  # answers that differ per host cannot be shared: the rest gets the
 @dataclass(frozen=True, slots=True)
 class Caps:
     """Bounds for one proxy. `unknown`: hosts with a virtual host of their own. `interval`: seconds between two tellings of
-    the shared ones. `remembered`: names beyond `unknown` that still work as soon as their service exists. `domains` and
+    the shared ones, `together`: how many waiting names one telling answers, since Envoy lets all their requests go in one
+    turn of its worker. `remembered`: names beyond `unknown` that still work as soon as their service exists. `domains` and
     `unknown_domains`: how many of them one shared virtual host serves, where it forwards and where it says 404."""
 
     unknown: int = 500
-    interval: float = 1.0
+    interval: float = 0.2
+    together: int = 50
     remembered: int = 20_000
     domains: int = 10_000
     unknown_domains: int = 1_000
@@ -42,7 +44,8 @@ def is_unknown(resource: EnvoyResource) -> bool:
 class _Group:
     template: EnvoyResource | None  # None: the 404
     members: dict[str, tuple[str, ...]] = field(default_factory=dict)  # asked name -> its domains
-    fresh: dict[str, None] = field(default_factory=dict)  # names to be told as aliases: somebody may wait for them
+    fresh: dict[str, bool] = field(default_factory=dict)  # names to be told as aliases; whether somebody surely waits
+    turn: dict[str, bool] = field(default_factory=dict)  # those whose turn it is
     forced: bool = False
 
 
@@ -58,7 +61,7 @@ class Shared:
     dirty: dict[str, None] = field(default_factory=dict)
     _groups: dict[str, _Group] = field(default_factory=dict)
     _group_of: dict[str, str] = field(default_factory=dict)
-    _flown: dict[str, dict[str, None]] = field(default_factory=dict)
+    _flown: dict[str, dict[str, bool]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self._group_of)
@@ -80,10 +83,10 @@ class Shared:
             self.leave(asked)
             self._group_of[asked] = name
             group.members[asked] = _domains(asked, resource)
-            group.fresh[asked] = None
+            group.fresh[asked] = waiting
             self.dirty[name] = None
         if waiting:
-            group.fresh[asked] = None
+            group.fresh[asked] = True
             group.forced = True
             self.dirty[name] = None
         return name, self._forget()
@@ -124,12 +127,20 @@ class Shared:
             return ()
         names, self.dirty, self.urgent = tuple(self.dirty), {}, False
         self.next_at = now + self.caps.interval
-        told = tuple((name, self._resource(name), self._groups[name].forced) for name in names)
-        for name in names:
-            self._groups[name].forced = False
-        return told
+        return tuple(self._turn(name) for name in names)
 
-    def _resource(self, name: str) -> EnvoyResource:
+    def _turn(self, name: str) -> tuple[str, EnvoyResource, bool]:
+        """The next telling of a shared virtual host; who surely waits and is not in it gets the one after."""
+        group = self._groups[name]
+        waiting = [asked for asked, surely in group.fresh.items() if surely]
+        later = frozenset(waiting[self.caps.together :])
+        group.turn = {asked: surely for asked, surely in group.fresh.items() if asked not in later}
+        forced, group.forced = group.forced, bool(later)
+        if later:
+            self.dirty[name] = None
+        return name, self._resource(name, later), forced
+
+    def _resource(self, name: str, later: frozenset[str]) -> EnvoyResource:
         group = self._groups[name]
         limit = self.caps.unknown_domains if group.template is None else self.caps.domains
         members = sorted(group.members)  # not the newest: after a reconnect it must come out the same
@@ -138,16 +149,19 @@ class Shared:
             domains.update(dict.fromkeys(group.members[asked]))
             if len(domains) >= limit:
                 break
+        told = [asked for asked in members if asked not in later]
         if group.template is None or not domains:
-            return for_aliases(answering_virtual_host(name, tuple(sorted(domains)), 404, _WORDS), members)
-        return for_aliases(with_domains(group.template, tuple(sorted(domains)), name), members)
+            return for_aliases(answering_virtual_host(name, tuple(sorted(domains)), 404, _WORDS), told)
+        return for_aliases(with_domains(group.template, tuple(sorted(domains)), name), told)
 
     def aliases(self, name: str) -> tuple[str, ...]:
         """The names that wait for the answer, which takes off with the response made now."""
         group = self._groups[name]
-        self._flown[name] = group.fresh
-        taken, group.fresh = tuple(group.fresh), {}
-        return taken
+        self._flown[name] = taken = {asked: surely for asked, surely in group.turn.items() if asked in group.fresh}
+        for asked in taken:
+            del group.fresh[asked]
+        group.turn = {}
+        return tuple(taken)
 
     def landed(self) -> None:
         """The response was taken."""
