@@ -31,7 +31,8 @@ from weft.proto import node_pb2
 
 LOG = logging.getLogger(__name__)
 _OBSERVATION = 5.0  # seconds between two looks at what the Envoys counted
-_FRESH = 15.0  # seconds after an instance came in which somebody waits to see its traffic: then a look each second
+_FIRST_OBSERVATIONS = 0.4  # seconds, while somebody may look at what has just begun
+_FRESH = 15.0  # seconds after an instance came in which somebody waits to see its traffic: then looks come faster
 _PER_PROXY = ("keys", "held", "envoy", "ports")  # folders with a file or folder for each
 _FIRST_STATES = 3.0  # seconds after which the first report goes out, whatever is still unknown
 
@@ -220,7 +221,10 @@ class Agent:
                 latencies=[latency for _, latencies in rows for latency in latencies],
                 proxies=[self._state(status) for status in self.proxies()],
             )
-            await asyncio.sleep(1.0 if time.monotonic() < self._fresh_until else _OBSERVATION)
+            fresh = time.monotonic() < self._fresh_until
+            if fresh:
+                self._node.registry.hasten()
+            await asyncio.sleep(_FIRST_OBSERVATIONS if fresh else _OBSERVATION)
 
     def _state(self, status: ProxyStatus) -> node_pb2.ProxyState:
         return node_pb2.ProxyState(

@@ -89,7 +89,7 @@ def bootstrap(
             "lds_config": _ads(),
             "cds_config": _ads(),
         },
-        "stats_flush_interval": "2s",  # after it a histogram shows what it counted; few statistics make it cheap
+        "stats_flush_interval": "1s",  # after it a histogram shows what it counted; few statistics make it cheap
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": statistics_patterns()}}, **tagging()},
         "deferred_stat_options": {"enable_deferred_creation_stats": True},  # a cluster never called keeps no counters
         "bootstrap_extensions": [
