@@ -5,7 +5,7 @@ from typing import Any
 from weft.controlplane.gateway_api_status import encoded
 from weft.ref import Ref
 from weft.resource.gateway_api.reference import ParentReference
-from weft.translate.gateway_api_status import CLASS_ACCEPTED, Condition, GatewayStatus, ParentStatus, RouteStatus
+from weft.translate.gateway_api.status import CLASS_ACCEPTED, Condition, GatewayStatus, ParentStatus, RouteStatus
 
 ORIGIN = Ref("gateway.networking.k8s.io", "HTTPRoute", "default", "r")
 OLD, NEW = "2026-01-01T00:00:00Z", "2026-02-02T00:00:00Z"

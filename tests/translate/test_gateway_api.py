@@ -16,7 +16,7 @@ from weft.model.route import (
     Rewrite,
 )
 from weft.ref import Ref
-from weft.translate.gateway_api_status import GatewayStatus, RouteStatus
+from weft.translate.gateway_api.status import GatewayStatus, RouteStatus
 from weft.translate.mesh import Translation
 
 from .written import api, core, findings, translated, workload

@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-from weft.translate.gateway_api import CONTROLLER, GROUP
-from weft.translate.gateway_api_status import (
+from weft.translate.gateway_api.status import (
     ClassStatus,
     Condition,
     GatewayStatus,
@@ -19,6 +18,7 @@ from weft.translate.gateway_api_status import (
     RouteStatus,
     Status,
 )
+from weft.translate.gateway_api.written import CONTROLLER, GROUP
 
 Json = dict[str, Any]
 

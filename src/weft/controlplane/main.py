@@ -38,7 +38,7 @@ from weft.model.workload import Address
 from weft.proto import node_pb2_grpc
 from weft.store.sqlite import SqliteStore
 from weft.store.store import Conflict, Key, Put
-from weft.translate.gateway_api import CONTROLLER, DEFAULT_CLASS, GROUP
+from weft.translate.gateway_api.written import CONTROLLER, DEFAULT_CLASS, GROUP
 from weft.xds.server import AdsServer
 from weft.xds.snapshots import Snapshot
 

@@ -17,7 +17,7 @@ from weft.resource.decode import decode
 from weft.resource.kinds import KINDS, by_plural
 from weft.resource.resource import Resource
 from weft.store.store import Event, EventType, Gone, Key, Store, Stored
-from weft.translate.gateway_api_status import Status
+from weft.translate.gateway_api.status import Status
 from weft.translate.mesh import Translation, advance, translation
 from weft.xds.snapshots import Snapshot
 

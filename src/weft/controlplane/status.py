@@ -11,7 +11,7 @@ from weft.controlplane import gateway_api_status
 from weft.controlplane.reconcile import Reconciler
 from weft.finding import Finding, Severity
 from weft.store.store import Conflict, Key, Put, Store, Stored
-from weft.translate.gateway_api import GROUP
+from weft.translate.gateway_api.written import GROUP
 
 OURS = ("networking.istio.io", "security.istio.io")
 

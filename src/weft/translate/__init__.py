@@ -6,9 +6,8 @@ size of the mesh.
 
 Each resource is first read alone into a `Statement` (`services`, `istio_routes`, `istio_traffic`, `istio_gateways`,
 `security`). The mesh is what all statements say of each host, ordered and merged by `precedence`; workloads meet selectors
-in `attach` and become endpoints in `endpoints`; `references` looks across resources. What a resource of the Gateway API says
-(`gateway_api_listeners`, `gateway_api_routes`) holds only beside others: `gateway_api_draft` resolves it again when one of them
-changes (`gateway_api_attachment`), and `gateway_api_merge` orders the rules that meet. Since the mesh is a function of the
+in `attach` and become endpoints in `endpoints`; `references` looks across resources. What a resource of the
+Gateway API says holds only beside others: that is the matter of the package `gateway_api`. Since the mesh is a function of the
 set of statements, the order of changes never matters. Read `mesh.py` first.
 
 This package never knows Envoy, and never which proxy asks.

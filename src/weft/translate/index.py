@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from weft.model.traffic import ServicePolicy
 from weft.ref import Ref
 from weft.translate.attach import Attachments
-from weft.translate.gateway_api_draft import GatewayApi
+from weft.translate.gateway_api.draft import GatewayApi
 from weft.translate.statement import Statement
 
 Shelf = tuple[str, str]  # kind, namespace

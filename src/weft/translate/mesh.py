@@ -25,9 +25,9 @@ from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.resource import Resource
 from weft.translate.endpoints import workload_entry
-from weft.translate.gateway_api_listeners import api_gateway, gateway_class, namespace, reference_grant
-from weft.translate.gateway_api_routes import grpc_route, http_route
-from weft.translate.gateway_api_status import Status
+from weft.translate.gateway_api.listeners import api_gateway, gateway_class, namespace, reference_grant
+from weft.translate.gateway_api.routes import grpc_route, http_route
+from weft.translate.gateway_api.status import Status
 from weft.translate.index import Index
 from weft.translate.istio_gateways import gateway
 from weft.translate.istio_routes import virtual_service

@@ -10,7 +10,7 @@ from weft.model.traffic import ServicePolicy
 from weft.ref import Ref
 from weft.translate.attach import Attachments
 from weft.translate.draft import Buckets, Draft
-from weft.translate.gateway_api_draft import GatewayApi
+from weft.translate.gateway_api.draft import GatewayApi
 from weft.translate.index import Index, Shelf
 from weft.translate.references import findings
 from weft.translate.statement import Statement

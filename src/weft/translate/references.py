@@ -18,7 +18,7 @@ from weft.model.security import PeerAuthentication
 from weft.model.service import Service
 from weft.model.traffic import ServicePolicy, TrafficPolicy
 from weft.ref import Ref
-from weft.translate.gateway_api import GROUP
+from weft.translate.gateway_api.written import GROUP
 from weft.translate.precedence import age, together
 from weft.translate.statement import Reference, Statement
 from weft.translate.subset_hint import missing_subsets_hint

@@ -20,9 +20,9 @@ from weft.ref import Ref
 from weft.translate.attach import AttachmentsDraft
 from weft.translate.draft import Draft, Shelves
 from weft.translate.endpoints import endpoints, order
-from weft.translate.gateway_api import GROUP, Gateway, Place, Said
-from weft.translate.gateway_api_draft import GatewayApiDraft
-from weft.translate.gateway_api_status import Status, findings
+from weft.translate.gateway_api.draft import GatewayApiDraft
+from weft.translate.gateway_api.status import Status, findings
+from weft.translate.gateway_api.written import GROUP, Gateway, Place, Said
 from weft.translate.index import WORKLOADS, Index, Shelf, shelf
 from weft.translate.precedence import merged, ordered, ordered_services, replaced
 from weft.translate.recheck import Recheck

@@ -10,7 +10,7 @@ from weft.model.security import PeerAuthentication
 from weft.model.service import Service
 from weft.model.traffic import ServicePolicy
 from weft.ref import Ref
-from weft.translate.gateway_api import Said
+from weft.translate.gateway_api.written import Said
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from dataclasses import replace
 from weft.model.precedence import MESH
 from weft.model.route import DirectResponse, HttpMatch, HttpRoute, PathPrefix, Redirect, RouteSet
 from weft.ref import Ref
-from weft.translate.gateway_api import Place
-from weft.translate.gateway_api_attachment import Resolved
-from weft.translate.gateway_api_filters import FROM_LISTENER
-from weft.translate.gateway_api_listeners import JudgedGateway
+from weft.translate.gateway_api.attachment import Resolved
+from weft.translate.gateway_api.filters import FROM_LISTENER
+from weft.translate.gateway_api.listeners import JudgedGateway
+from weft.translate.gateway_api.written import Place
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -26,8 +26,8 @@ from weft.resource.gateway_api import grpc_route as grpc
 from weft.resource.gateway_api import http_route as http
 from weft.resource.gateway_api.reference import BackendObjectReference
 from weft.resource.resource import Resource
-from weft.translate.gateway_api import Backend, Branch, Parent, Rank, Route, Rule, Share
-from weft.translate.gateway_api_filters import Filter, filters, percent
+from weft.translate.gateway_api.filters import Filter, filters, percent
+from weft.translate.gateway_api.written import Backend, Branch, Parent, Rank, Route, Rule, Share
 from weft.translate.statement import Reference, Statement
 
 _SAFE = ("connect-failure", "refused-stream")

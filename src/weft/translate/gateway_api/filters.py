@@ -12,7 +12,7 @@ from weft.resource.gateway_api import route_filter as spec
 
 Filter = spec.HttpRouteFilter | spec.GrpcRouteFilter
 FROM_LISTENER = "FROM_LISTENER"
-"""A `Redirect.derive_port` that `gateway_api_merge` replaces when the listener is known."""
+"""A `Redirect.derive_port` that `merge` replaces when the listener is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from weft.model.precedence import MESH
 from weft.model.route import Destination, DirectResponse, Forward, HttpRoute, Mirror, WeightedDestination
 from weft.model.service import Service
 from weft.ref import Ref
-from weft.translate.gateway_api import GROUP, Backend, Grant, Parent, Place, Rank, Route, Rule
-from weft.translate.gateway_api_listeners import JudgedGateway, JudgedListener, chooses
-from weft.translate.gateway_api_status import Condition, ParentStatus, RouteStatus, Unresolved
+from weft.translate.gateway_api.listeners import JudgedGateway, JudgedListener, chooses
+from weft.translate.gateway_api.status import Condition, ParentStatus, RouteStatus, Unresolved
+from weft.translate.gateway_api.written import GROUP, Backend, Grant, Parent, Place, Rank, Route, Rule
 
 
 class View(Protocol):

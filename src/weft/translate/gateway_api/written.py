@@ -1,7 +1,7 @@
-"""What single resources of the Gateway API say, before it is known what they meet: the words of the `gateway_api_*` modules.
+"""What single resources of the Gateway API say, before it is known what they meet: the words of this package.
 
 A route alone says what it wants. Which listeners take it, and which of its backends exist, is resolved in
-`gateway_api_attachment`; which of several routes a request takes, in `gateway_api_merge`.
+`attachment`; which of several routes a request takes, in `merge`.
 """
 
 from dataclasses import dataclass

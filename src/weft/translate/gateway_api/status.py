@@ -10,8 +10,8 @@ from weft.finding import Finding
 from weft.messages import finding
 from weft.ref import Ref
 from weft.resource.gateway_api.reference import ParentReference
-from weft.translate.gateway_api import GATEWAY_NAME, Gateway
-from weft.translate.gateway_api_listeners import JudgedGateway, JudgedListener
+from weft.translate.gateway_api.listeners import JudgedGateway, JudgedListener
+from weft.translate.gateway_api.written import GATEWAY_NAME, Gateway
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,17 @@ from weft.resource.gateway_api.gateway_class import GatewayClass as GatewayClass
 from weft.resource.gateway_api.reference_grant import ReferenceGrant
 from weft.resource.resource import Resource
 from weft.resource.validation.gateway_api import CERTIFICATE_FILE, PRIVATE_KEY_FILE
-from weft.translate.gateway_api import CONTROLLER, DEFAULT_CLASS, GROUP, Gateway, GatewayClass, Grant, Listener, Namespace, Place
+from weft.translate.gateway_api.written import (
+    CONTROLLER,
+    DEFAULT_CLASS,
+    GROUP,
+    Gateway,
+    GatewayClass,
+    Grant,
+    Listener,
+    Namespace,
+    Place,
+)
 from weft.translate.statement import Statement
 
 ROUTE_KINDS = ("HTTPRoute", "GRPCRoute")

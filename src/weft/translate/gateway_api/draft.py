@@ -13,11 +13,11 @@ from weft.model.route import RouteSet
 from weft.model.service import Service
 from weft.ref import Ref
 from weft.translate.draft import Buckets, Draft
-from weft.translate.gateway_api import CONTROLLER, Gateway, GatewayClass, Grant, Namespace, Place, Route, Said
-from weft.translate.gateway_api_attachment import Resolved, resolved
-from weft.translate.gateway_api_listeners import JudgedGateway, judged
-from weft.translate.gateway_api_merge import merged
-from weft.translate.gateway_api_status import CLASS_ACCEPTED, Status, gateway_status
+from weft.translate.gateway_api.attachment import Resolved, resolved
+from weft.translate.gateway_api.listeners import JudgedGateway, judged
+from weft.translate.gateway_api.merge import merged
+from weft.translate.gateway_api.status import CLASS_ACCEPTED, Status, gateway_status
+from weft.translate.gateway_api.written import CONTROLLER, Gateway, GatewayClass, Grant, Namespace, Place, Route, Said
 
 Key = tuple[str, str]  # what was looked up: gateway, namespace, grants or service, and its name
 
