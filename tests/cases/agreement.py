@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from replay import Got, Replay
-from words import SAFE, joined
+from words import joined
 
 from weft.envoy.names import INNER_LISTENER
 from weft.simulate.call import Call, HttpCall, TcpCall
@@ -231,5 +231,3 @@ def everything(of: Iterable[Agreement]) -> Iterator[str]:
     for one in of:
         yield from one.check()
 
-
-__all__ = ["SAFE", "Agreement"]

@@ -82,11 +82,33 @@ def message_kind(message: dict[str, Any]) -> str:
 
 def _host(message: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
     routes = [
-        {**one, "route": without(one["route"], usual["route"])} if "route" in one else one
-        for one in message.get("routes", ())
+        {**one, "route": without(one["route"], _usual_route(one, usual))} if "route" in one else one
+        for one in _once(message.get("routes", ()), usual)
         if one != usual["connect"]
     ]
     return {**without(message, usual["virtual host"]), "routes": routes}
+
+
+def _usual_route(of: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    """That of a tunnel's route is another."""
+    kind = usual["connect"]["route"] if "connect_matcher" in of["match"] else usual["route"]
+    return {key: value for key, value in kind.items() if key != "cluster"}
+
+
+def _once(routes: list[dict[str, Any]], usual: dict[str, Any]) -> list[dict[str, Any]]:
+    """Without the route before each other one that differs only in that it takes what must not be repeated."""
+    pairs = zip(routes, [*routes[1:], {}], strict=True)
+    return [one for one, after in pairs if not ("route" in one and _unrepeatable(one, usual) == _unrepeatable(after, {}))]
+
+
+def _unrepeatable(of: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    """A route without its retries, and without the match for what must not be repeated."""
+    matches = usual.get("unrepeatable", {}).get("match", {}).get("headers", [])
+    headers = of.get("match", {}).get("headers", [])
+    if matches and headers[-len(matches) :] != matches:
+        return {}
+    match = {**of.get("match", {}), "headers": headers[: len(headers) - len(matches)]}
+    return {**of, "match": match, "route": {key: value for key, value in of.get("route", {}).items() if key != "retry_policy"}}
 
 
 def _listener(message: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:

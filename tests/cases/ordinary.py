@@ -49,7 +49,11 @@ def usual() -> dict[str, Any]:
         "cluster": _but(outbound["Cluster"], "@type", "name"),
         "virtual host": _but(host, "@type", "name", "domains", "routes", "metadata"),
         "connect": host["routes"][0],
-        "route": _but(host["routes"][1]["route"], "cluster"),
+        "unrepeatable": {
+            "match": _but(host["routes"][1]["match"], "prefix"),
+            "retry_policy": host["routes"][1]["route"]["retry_policy"],
+        },
+        "route": _but(host["routes"][2]["route"], "cluster"),
         "route configuration": _but(
             inbound["RouteConfiguration"], "@type", "name", "virtual_hosts", "ignore_port_in_host_matching"
         ),

@@ -21,7 +21,8 @@ from weft.simulate.outcome import (
 )
 
 OPTIONAL = ("route", "origin", "virtual host", "says", "at", "tls")
-SAFE = Retries(2, ("connect-failure", "refused-stream"))
+_SAFE = Retries(2, ("connect-failure", "refused-stream", "reset-before-request"))
+_REPEATABLE = Retries(2, (*_SAFE.on, "gateway-error", "reset", "unavailable"))
 _SUFFIX = ".svc.cluster.local"
 
 
@@ -72,13 +73,19 @@ def _forwarded(of: Forwarded, call: Call) -> dict[str, Any]:
         said["each"] = {cluster(share.cluster): edit for share, edit in zip(of.shares, edits, strict=True) if edit}
     if of.timeout:
         said["timeout"] = of.timeout
-    if of.retries != SAFE and isinstance(call, HttpCall):
+    if isinstance(call, HttpCall) and of.retries != usual_retries(call):
         said["retries"] = _retries(of.retries)
     if of.copies:
         said["copies"] = {cluster(one.cluster): round(one.percent, 2) for one in of.copies}
     if of.hashed_on:
         said["hashed on"] = list(of.hashed_on)
     return said
+
+
+def usual_retries(of: HttpCall) -> Retries:
+    """What is tried again when nobody said otherwise: more where a second try does no harm."""
+    harmless = of.method in ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE") or "idempotency-key" in dict(of.headers)
+    return _REPEATABLE if harmless else _SAFE
 
 
 def _share(of: Share, call: Call) -> dict[str, Any]:

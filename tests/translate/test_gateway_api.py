@@ -223,7 +223,7 @@ def test_filters_and_timeouts_are_taken_over() -> None:
     assert rule.rewrite == Rewrite(path="/p", authority="h")
     assert (rule.response_headers.add, rule.response_headers.remove) == ((("a", "5%%"),), ("b",))
     assert [one.percent for one in rule.mirrors] == [25.0]
-    assert (rule.timeout, rule.retries) == (2.0, Retries(2, ("connect-failure", "refused-stream"), 0.5))
+    assert (rule.timeout, rule.retries) == (2.0, Retries(2, (), 0.5))
 
 
 def test_grpc_methods_are_paths() -> None:

@@ -167,8 +167,9 @@ def test_retries_are_split_at_commas() -> None:
     found = _http("retries: {attempts: 3, perTryTimeout: 2s, retryOn: 'gateway-error, connect-failure,503'}").retries
     assert found == Retries(3, ("gateway-error", "connect-failure", "503"), 2.0)
     other = _http("retries: {attempts: 1, retryIgnorePreviousHosts: false, retryRemoteLocalities: true, backoff: 10ms}").retries
-    assert other == Retries(1, (), None, 0.01, ignore_previous_hosts=False, retry_remote_localities=True)
-    assert _http("retries: {attempts: 0}").retries == Retries(0)
+    usual = ("connect-failure", "refused-stream", "unavailable", "cancelled")
+    assert other == Retries(1, usual, None, 0.01, ignore_previous_hosts=False, retry_remote_localities=True)
+    assert _http("retries: {attempts: 0}").retries == Retries(0, usual)
     assert _http("name: a").retries is None
 
 

@@ -124,8 +124,8 @@ def circuit_breakers(pool: ConnectionPool) -> CircuitBreakers:
     if pool.max_retries is not None:
         limit["max_retries"] = {"value": pool.max_retries}
     else:
-        # Half of what is in flight, since that is what one of two endpoints going down resets at once; never under 100.
-        limit["retry_budget"] = {"budget_percent": {"value": 50.0}, "min_retry_concurrency": {"value": 100}}
+        # A fifth of what is in flight; never under 32, so that an endpoint of a few that goes down takes no request with it.
+        limit["retry_budget"] = {"budget_percent": {"value": 20.0}, "min_retry_concurrency": {"value": 32}}
     return CircuitBreakers(thresholds=[limit])
 
 

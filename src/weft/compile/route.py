@@ -1,4 +1,4 @@
-"""One Envoy route: a match of a rule, and what is done then.
+"""The Envoy route: a match of a rule, and what is done then.
 https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto
 
 Its metadata names the field of the operator's resource that it was made from, so that an access log can say why. Timeouts are
@@ -7,6 +7,7 @@ its headers too slowly), never after.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from envoy.config.route.v3.route_components_pb2 import (
@@ -17,13 +18,13 @@ from envoy.config.route.v3.route_components_pb2 import (
     RouteAction,
     WeightedCluster,
 )
-from envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import PreviousHostsPredicate
 from google.protobuf.any_pb2 import Any as AnyMessage
 
 from weft.compile import metadata
 from weft.compile.filters import cors, dynamic_forward_proxy, fault, set_filter_state
 from weft.compile.header import header, header_edits, without_host
 from weft.compile.percent import fractional_percent
+from weft.compile.retry import DEFAULT, is_by_method, may_repeat, retry_policy, unsafe
 from weft.compile.route_match import route_match
 from weft.compile.scope.inputs import ConnectMatch, RouteInput, Split, Target
 from weft.envoy.names import PASSTHROUGH, parse_outbound
@@ -34,18 +35,26 @@ from weft.model.route import (
     HttpMatch,
     PathPrefix,
     Redirect,
-    Retries,
 )
 from weft.model.traffic import HashKey, HashOnCookie, HashOnHeader, HashOnQuery, HashOnSourceIp
 
-# What is retried when nobody said otherwise: what surely did not reach an application. Never a request that may have.
-_SAFE_RETRIES = Retries(2, ("connect-failure", "refused-stream"))
-_ISTIO_RETRY_ON = ("connect-failure", "refused-stream", "unavailable", "cancelled")  # `retries` written without `retryOn`
 _REDIRECT_CODES = {301: "MOVED_PERMANENTLY", 302: "FOUND", 303: "SEE_OTHER", 307: "TEMPORARY_REDIRECT", 308: "PERMANENT_REDIRECT"}
 
 
-def route(of: RouteInput) -> Route:
-    """The route."""
+def routes(of: RouteInput) -> Iterator[Route]:
+    """The route; before it, where nobody said what is tried again, the same for requests that must not be repeated."""
+    retries = of.retries or DEFAULT
+    if isinstance(of.action, Split) and isinstance(of.match, HttpMatch) and is_by_method(retries):
+        if not may_repeat(of.match):
+            first = _route(of, retry_policy(retries))
+            first.match.headers.extend(unsafe())
+            yield first
+        yield _route(of, retry_policy(retries, repeatable=True))
+    else:
+        yield _route(of, retry_policy(retries))
+
+
+def _route(of: RouteInput, retries: RetryPolicy | None) -> Route:
     request, host = without_host(of.request_headers)
     message = Route(
         name=of.name,
@@ -56,7 +65,7 @@ def route(of: RouteInput) -> Route:
     )
     match of.action:
         case Split(targets):
-            message.route.CopyFrom(_route_action(of, targets, host))
+            message.route.CopyFrom(_route_action(of, targets, host, retries))
         case Redirect():
             message.redirect.CopyFrom(_redirect_action(of.action, of.match))
         case DirectResponse(status, body, content_type):
@@ -75,7 +84,7 @@ def clusters_of(of: RouteInput) -> set[str]:
 def hold_of(of: RouteInput) -> float:
     """Seconds for which a request on this route may yet need its clusters: a delay, then tries until the timeout."""
     delay = of.fault.delay or 0.0 if of.fault else 0.0
-    retries = of.retries or _SAFE_RETRIES
+    retries = of.retries or DEFAULT
     tries = (retries.attempts + 1) * (retries.per_try_timeout or 0.0)
     return delay + (of.timeout or tries)
 
@@ -103,11 +112,11 @@ def _is_single(targets: tuple[Target, ...]) -> bool:
     return len(targets) == 1 and targets[0].request_headers == NO_EDIT and targets[0].response_headers == NO_EDIT
 
 
-def _route_action(of: RouteInput, targets: tuple[Target, ...], host: str) -> RouteAction:
+def _route_action(of: RouteInput, targets: tuple[Target, ...], host: str, retries: RetryPolicy | None) -> RouteAction:
     action = RouteAction(
         timeout=duration(of.timeout or 0),
         idle_timeout=duration(0),
-        retry_policy=_retry_policy(of.retries or _SAFE_RETRIES),
+        retry_policy=retries,
         request_mirror_policies=[
             {"cluster": one.cluster, "runtime_fraction": {"default_value": fractional_percent(one.percent)}} for one in of.mirrors
         ],
@@ -165,30 +174,6 @@ def _prefix_rewrite(match: HttpMatch | ConnectMatch, prefix: str) -> dict[str, A
 
 def _substitution(pattern: str, text: str, whole: bool = False) -> dict[str, Any]:
     return {"pattern": {"regex": f"^{pattern}$" if whole else pattern}, "substitution": text}
-
-
-def _retry_policy(of: Retries) -> RetryPolicy | None:
-    if not of.attempts:
-        return None
-    words: list[str] = []
-    codes: list[str] = []
-    for one in of.on or _ISTIO_RETRY_ON:
-        (codes if one.isdigit() else words).append(one)
-    policy = RetryPolicy(
-        retry_on=",".join(words + (["retriable-status-codes"] if codes else [])),
-        num_retries={"value": of.attempts},
-        retriable_status_codes=[int(code) for code in codes],
-    )
-    if of.ignore_previous_hosts:
-        policy.retry_host_predicate.add(
-            name="envoy.retry_host_predicates.previous_hosts", typed_config=packed(PreviousHostsPredicate())
-        )
-        policy.host_selection_retry_max_attempts = 5
-    if of.per_try_timeout is not None:
-        policy.per_try_timeout.CopyFrom(duration(of.per_try_timeout))
-    if of.backoff is not None:
-        policy.retry_back_off.base_interval.CopyFrom(duration(of.backoff))
-    return policy
 
 
 def _hash_policy(of: HashKey) -> dict[str, Any]:

@@ -5,7 +5,7 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_compone
 from envoy.config.route.v3.route_components_pb2 import VirtualHost
 
 from weft.compile import metadata
-from weft.compile.route import clusters_of, hold_of, route
+from weft.compile.route import clusters_of, hold_of, routes
 from weft.compile.scope.inputs import VirtualHostInput
 from weft.envoy.names import INNER_LISTENER
 from weft.envoy.types import VIRTUAL_HOST, EnvoyResource, envoy_resource
@@ -29,7 +29,7 @@ def virtual_host_message(of: VirtualHostInput) -> VirtualHost:
     return VirtualHost(
         name=of.name,
         domains=of.domains,
-        routes=[route(one) for one in of.routes],
+        routes=[made for one in of.routes for made in routes(one)],
         require_tls="ALL" if of.require_tls else "NONE",
         include_request_attempt_count=True,
         metadata=metadata.origin(of.origin),

@@ -151,7 +151,8 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """`attempts` beyond the first; 0 turns retries off. `on` are Envoy's retry_on names and status codes."""
+    """`attempts` beyond the first; 0 turns retries off. `on` are Envoy's retry_on names and status codes; none: what is safe for
+    the request at hand."""
 
     attempts: int
     on: tuple[str, ...] = ()

@@ -26,6 +26,7 @@ _GRPC_STATUSES = (
     "DATA_LOSS", "UNAUTHENTICATED",
 )  # fmt: skip
 _PREFIX = "%PREFIX()%"
+_RETRY_ON = ("connect-failure", "refused-stream", "unavailable", "cancelled")  # `retries` written without `retryOn`
 
 
 def virtual_service(resource: Resource, rules: spec.VirtualService, settings: Settings) -> Statement:
@@ -183,7 +184,7 @@ def _rewrite(of: spec.HttpRewrite, matches: tuple[spec.HttpMatch, ...]) -> model
 def _retries(of: spec.HttpRetry) -> model.Retries:
     return model.Retries(
         of.attempts,
-        tuple(part.strip() for part in of.retry_on.split(",") if part.strip()),
+        tuple(part.strip() for part in of.retry_on.split(",") if part.strip()) or _RETRY_ON,
         None if of.per_try_timeout is None else seconds(of.per_try_timeout),
         None if of.backoff is None else seconds(of.backoff),
         of.retry_ignore_previous_hosts is not False,

@@ -30,7 +30,7 @@ from weft.translate.gateway_api.filters import Filter, filters, percent
 from weft.translate.gateway_api.written import Backend, Branch, Parent, Rank, Route, Rule, Share
 from weft.translate.statement import Reference, Statement
 
-_SAFE = ("connect-failure", "refused-stream")
+_NOT_ARRIVED = ("connect-failure", "refused-stream")
 _TRIES = 2
 
 _RuleSpec = http.HttpRouteRule | grpc.GrpcRouteRule
@@ -116,10 +116,10 @@ def _retries(said: http.HttpRouteRetry | None, timeouts: http.HttpRouteTimeouts)
     """What is written, else the safe ones when there is a time limit for each try."""
     each = seconds(timeouts.backend_request) if timeouts.backend_request else 0.0
     if said is None:
-        return Retries(_TRIES, _SAFE, each) if each else None
+        return Retries(_TRIES, (), each) if each else None
     backoff = seconds(said.backoff) if said.backoff else 0.0
-    codes = tuple(str(code) for code in said.codes)
-    return Retries(_TRIES if said.attempts is None else max(said.attempts, 0), (*_SAFE, *codes), each or None, backoff or None)
+    on = (*_NOT_ARRIVED, *(str(code) for code in said.codes)) if said.codes else ()
+    return Retries(_TRIES if said.attempts is None else max(said.attempts, 0), on, each or None, backoff or None)
 
 
 # Matches
