@@ -28,6 +28,8 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
     "unsupported-value": (W, "{value} is not supported yet: {effect}", "{hint}"),
     "deprecated-field": (W, "{name} is deprecated", "{hint}"),
     "deprecated-value": (W, "{value} is the deprecated name of {instead}", "write {instead}"),
+    "unknown-protocol": (W, "{name} is not a protocol that weft knows: {effect}", "{hint}"),
+    "undeclared-protocol": (I, "the port {name} does not say what is spoken: {effect}", "{hint}"),
     "no-effect": (W, "{name} has no effect: {why}", "{hint}"),
     # applying
     "missing-namespace": (

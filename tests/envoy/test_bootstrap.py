@@ -1,12 +1,16 @@
 """The bootstrap and the binary, asked of the real Envoy."""
 
+import json
 import re
+import socket
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from weft.envoy.binary import EnvoyNotFound, binary, refusal, sha256, validate, version
-from weft.envoy.bootstrap import bootstrap, tagging
+from weft.envoy.binary import EnvoyNotFound, binary, command, refusal, sha256, validate, version
+from weft.envoy.bootstrap import bootstrap, most_connections, tagging
 
 
 def _bootstrap() -> dict[str, object]:
@@ -79,3 +83,65 @@ def test_a_clusters_name_is_a_label_whatever_dots_it_has(name: str, cluster: str
     """The whole host belongs to the label, and the metric's name has nothing of it."""
     found = re.match(tagging()["stats_tags"][0]["regex"], f"cluster.{name}")
     assert found is not None and found[2] == cluster
+
+
+@pytest.mark.parametrize(("descriptors", "expected"), [(-1, 50_000), (1_048_576, 50_000), (4_352, 2_048), (128, 64)])
+def test_connections_that_fit_the_descriptors(descriptors: int, expected: int) -> None:
+    """A connection of a caller takes two descriptors, its own and the one to whom it is passed on."""
+    assert most_connections(descriptors) == expected
+
+
+def test_callers_beyond_the_limit_are_closed_at_once(tmp_path: Path) -> None:
+    """An Envoy that holds as many connections as it may closes the next one, keeps the others, and warns of nothing."""
+    listener = {
+        "name": "open",
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": (port := free_port())}},
+        "filter_chains": [
+            {
+                "filters": [
+                    {
+                        "name": "envoy.filters.network.echo",
+                        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo"},
+                    }
+                ]
+            }
+        ],
+    }
+    made = bootstrap(
+        node_id="a/b", cluster="b", admin_socket=f"{tmp_path}/a.sock", xds_socket=f"{tmp_path}/x.sock", connections=2
+    )
+    made["static_resources"]["listeners"] = [listener]
+    del made["dynamic_resources"]
+    (tmp_path / "bootstrap.json").write_text(json.dumps(made))
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(command(binary(), str(tmp_path / "bootstrap.json")), stdout=output, stderr=output)
+    try:
+        held = [connected(port), connected(port)]
+        with connected(port) as late:
+            assert late.recv(1) == b""
+        for each in held:
+            each.sendall(b"here")
+            assert each.recv(4) == b"here"
+            each.close()
+    finally:
+        process.kill()
+        process.wait()
+    assert "no configured limit" not in log.read_text()
+
+
+def connected(port: int) -> socket.socket:
+    """A connection to a server that may just be starting."""
+    for _ in range(100):
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=5)
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    raise AssertionError(f"nobody listens on {port}")
+
+
+def free_port() -> int:
+    """A port that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -9,7 +9,7 @@ from weft.resource.decode import decode
 @pytest.mark.parametrize(
     ("kind", "spec"),
     [
-        ("svc", "{selector: {app: reviews}, ports: [{port: 9080}]}"),
+        ("svc", "{selector: {app: reviews}, ports: [{port: 9080, appProtocol: http}]}"),
         (
             "svc",
             "{ports: [{name: http, port: 80, targetPort: http-web}, {name: grpc, port: 81, appProtocol: grpc}]}",
@@ -34,6 +34,8 @@ def test_documented_specs_are_accepted(kind: str, spec: str) -> None:
         ("svc", "{ports: [{port: 80, name: a}, {port: 80, name: b}]}", "duplicate", "ports[1].port"),
         ("svc", "{ports: [{port: 80, targetPort: 70000}]}", "invalid-value", "ports[0].targetPort"),
         ("svc", "{ports: [{port: 80, targetPort: '8080'}]}", "invalid-value", "ports[0].targetPort"),
+        ("svc", "{ports: [{port: 80, appProtocol: htpp}]}", "unknown-protocol", "ports[0].appProtocol"),
+        ("svc", "{ports: [{port: 80, name: web}]}", "undeclared-protocol", "ports[0]"),
         ("svc", "{ports: [{port: 80, protocol: UDP}]}", "unsupported-value", "ports[0].protocol"),
         ("svc", "{ports: [{port: 80, protocol: tcp}]}", "invalid-value", "ports[0].protocol"),
         ("svc", "{ports: [{port: 80, name: Http}]}", "invalid-value", "ports[0].name"),

@@ -201,7 +201,7 @@ def test_a_field_that_has_no_effect_is_said_once() -> None:
           internalTrafficPolicy: Cluster
           externalTrafficPolicy: Local
           externalIPs: [10.0.0.1]
-          ports: [{port: 80}]
+          ports: [{name: http, port: 80}]
         """
     )
     assert result.resource is not None

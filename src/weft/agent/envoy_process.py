@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
+from resource import RLIMIT_NOFILE, getrlimit
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ from weft.agent.identity import write_private
 from weft.agent.instance import Address, Instance
 from weft.agent.supervisor_client import SupervisorClient
 from weft.envoy.binary import Binary, command
-from weft.envoy.bootstrap import bootstrap
+from weft.envoy.bootstrap import bootstrap, most_connections
 
 LOG = logging.getLogger(__name__)
 _POLL = 0.03
@@ -67,6 +68,7 @@ class EnvoyProcess:
             xds_socket=str(self._config.envoy_socket),
             metadata={"namespace": self._instance.namespace, "labels": self._instance.labels, "node": self._config.node},
             locality=(region, zone, sub_zone),
+            connections=most_connections(getrlimit(RLIMIT_NOFILE)[1]),
         )
 
     async def stop(self, grace: float = 2.0) -> None:

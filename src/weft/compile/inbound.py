@@ -11,7 +11,7 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from weft.compile import tls
 from weft.compile.filter_chain import filter_chain, tls_inspector
-from weft.compile.filters.order import INBOUND
+from weft.compile.filters.order import INBOUND, INBOUND_GRPC_WEB
 from weft.compile.http_connection_manager import http_connection_manager
 from weft.compile.scope.inputs import InboundListener, Target
 from weft.compile.socket_listener import socket_listener
@@ -19,6 +19,7 @@ from weft.compile.tcp_proxy import tcp_proxy
 from weft.envoy.names import inbound_cluster
 from weft.envoy.types import LISTENER, EnvoyResource, duration, envoy_resource
 from weft.model.security import MtlsMode
+from weft.protocol import Protocol
 
 _MTLS, _PLAINTEXT = "mtls", "plaintext"
 
@@ -61,7 +62,8 @@ def _filters(of: InboundListener, **words: Any) -> list[Filter]:
     name = f"inbound|{of.number}"
     if not of.protocol.is_http:
         return tcp_proxy(name, (Target(inbound_cluster(of.number)),))
-    return [http_connection_manager(stat_prefix=name, routes=_routes(of.number), chain=INBOUND, **words)]
+    chain = INBOUND_GRPC_WEB if of.protocol is Protocol.GRPC_WEB else INBOUND
+    return [http_connection_manager(stat_prefix=name, routes=_routes(of.number), chain=chain, **words)]
 
 
 def _routes(number: int) -> RouteConfiguration:

@@ -11,6 +11,10 @@ from typing import Any
 from weft.envoy.names import INNER_LISTENER
 
 XDS_CLUSTER = "xds-grpc"
+MOST_CONNECTIONS = 50_000
+"""Of callers, in one Envoy. Beyond it a new one is closed at once, and those that are open go on."""
+
+_SPARE_DESCRIPTORS = 256  # listeners, xDS, files
 
 # What is kept of Envoy's statistics. The prefixes are whole families, the suffixes single numbers of clusters, listeners
 # and HTTP connection managers.
@@ -35,7 +39,7 @@ STATISTICS_SUFFIXES = (
     ".downstream_rq_total", ".downstream_rq_1xx", ".downstream_rq_2xx", ".downstream_rq_3xx", ".downstream_rq_4xx",
     ".downstream_rq_5xx",
     ".downstream_rq_active", ".downstream_rq_time", ".downstream_cx_total", ".downstream_cx_active", ".downstream_cx_ssl_total",
-    ".no_filter_chain_match", ".downstream_pre_cx_timeout",
+    ".no_filter_chain_match", ".downstream_pre_cx_timeout", ".downstream_global_cx_overflow",
     # what was refused of our configuration
     ".update_rejected", ".update_success", ".config_reload", ".key_rotation_failed",
 )  # fmt: skip
@@ -67,8 +71,10 @@ def bootstrap(
     xds_socket: str,
     metadata: Mapping[str, Any] | None = None,
     locality: tuple[str, str, str] = ("", "", ""),
+    connections: int = MOST_CONNECTIONS,
 ) -> dict[str, Any]:
-    """The bootstrap of one sidecar or gateway, as JSON. `cluster` is its service's name; `locality` region, zone, sub-zone."""
+    """The bootstrap of one sidecar or gateway, as JSON. `cluster` is its service's name; `locality` region, zone, sub-zone;
+    `connections` how many of callers it takes at once."""
     region, zone, sub_zone = locality
     return {
         "node": {
@@ -77,7 +83,7 @@ def bootstrap(
             "metadata": dict(metadata or {}),
             "locality": {"region": region, "zone": zone, "sub_zone": sub_zone},
         },
-        "admin": {"address": _pipe(admin_socket)},
+        "admin": {"address": _pipe(admin_socket), "ignore_global_conn_limit": True},
         "static_resources": {"clusters": [_xds_cluster(xds_socket), inner_cluster()]},
         "dynamic_resources": {
             "ads_config": {
@@ -92,6 +98,7 @@ def bootstrap(
         "stats_flush_interval": "1s",  # after it a histogram shows what it counted; few statistics make it cheap
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": statistics_patterns()}}, **tagging()},
         "deferred_stat_options": {"enable_deferred_creation_stats": True},  # a cluster never called keeps no counters
+        "overload_manager": {"resource_monitors": [_downstream_connections(connections)]},
         "bootstrap_extensions": [
             {
                 "name": "envoy.bootstrap.internal_listener",
@@ -111,6 +118,22 @@ def bootstrap(
                 {"name": "admin", "admin_layer": {}},
             ]
         },
+    }
+
+
+def most_connections(descriptors: int) -> int:
+    """How many connections an Envoy can take that may have so many files open (-1: any number), each with one of its own to whom
+    it passes it on. Envoy raises the soft limit to the hard one itself."""
+    if descriptors < 0:
+        return MOST_CONNECTIONS
+    return max(64, min(MOST_CONNECTIONS, (descriptors - _SPARE_DESCRIPTORS) // 2))
+
+
+def _downstream_connections(most: int) -> dict[str, Any]:
+    kind = "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
+    return {
+        "name": "envoy.resource_monitors.global_downstream_max_connections",
+        "typed_config": {"@type": f"type.googleapis.com/{kind}", "max_active_downstream_connections": str(most)},
     }
 
 

@@ -3,29 +3,9 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from weft.protocol import Protocol as Protocol
+from weft.protocol import protocol as protocol
 from weft.ref import Ref
-
-
-class Protocol(Enum):
-    """What is spoken on a port, decided by its `appProtocol`, else the part of its name before the dash (Istio's rule)."""
-
-    HTTP = "http"
-    HTTP2 = "http2"
-    GRPC = "grpc"
-    TCP = "tcp"
-    TLS = "tls"
-    HTTPS = "https"
-    UDP = "udp"
-
-    @property
-    def is_http(self) -> bool:
-        """Whether a proxy may read requests on it."""
-        return self in (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC)
-
-    @property
-    def is_http2(self) -> bool:
-        """Whether the application is spoken to in HTTP/2."""
-        return self in (Protocol.HTTP2, Protocol.GRPC)
 
 
 class Location(Enum):
@@ -75,25 +55,3 @@ class Service:
     def port(self, number: int) -> ServicePort | None:
         """The port that callers know by `number`."""
         return next((port for port in self.ports if port.number == number), None)
-
-
-_PROTOCOLS = {
-    "http": Protocol.HTTP,
-    "http_proxy": Protocol.HTTP,
-    "http2": Protocol.HTTP2,
-    "grpc": Protocol.GRPC,
-    "https": Protocol.HTTPS,
-    "tls": Protocol.TLS,
-    "udp": Protocol.UDP,
-    "kubernetes.io/h2c": Protocol.HTTP2,
-    "kubernetes.io/ws": Protocol.HTTP,
-    "kubernetes.io/wss": Protocol.HTTPS,
-}
-
-
-def protocol(text: str) -> Protocol:
-    """The protocol that an `appProtocol` or a port's name says, which counts up to its first dash. Istio guesses at the
-    bytes when neither says anything; weft does not: such a port is TCP.
-    https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/"""
-    word = text.lower()
-    return _PROTOCOLS.get(word) or _PROTOCOLS.get(word.partition("-")[0], Protocol.TCP)

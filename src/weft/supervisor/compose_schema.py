@@ -34,7 +34,7 @@ def _without(names: str) -> Schema:
     return {name: {"deprecated": True, "description": "Compose's; weft does not support it"} for name in names.split()}
 
 
-_PROTOCOLS = ("http", "http2", "grpc", "tcp", "tls", "https")
+_PROTOCOLS = ("http", "http2", "grpc", "grpc-web", "tcp", "tls", "https", "mongo", "mysql", "redis")
 _PORT_ENTRY = _object(
     {
         "name": _about(_NAME, "name; its part before a dash tells the protocol, as in Istio"),

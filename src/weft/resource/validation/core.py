@@ -2,6 +2,7 @@
 
 import re
 
+from weft.protocol import KNOWN, WELL_KNOWN, declared
 from weft.resource import names
 from weft.resource.core.config_map import ConfigMap
 from weft.resource.core.secret import Secret
@@ -10,6 +11,7 @@ from weft.resource.field_path import child, item
 from weft.resource.problems import Problems
 from weft.resource.validation.labels import duplicates, labels
 from weft.resource.weft.node import Node
+from weft.resource.wording import close_name
 
 _PORT_NAME = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.ASCII)
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}", re.ASCII)
@@ -45,9 +47,25 @@ def _port(port: ServicePort, several: bool, path: str, problems: Problems) -> No
             problems.invalid(child(path, "targetPort"), f"{name[:40]!r} is not a port's name", "a number needs no quotes")
     if port.app_protocol:
         problems.invalid(child(path, "appProtocol"), names.label_key(port.app_protocol))
+    _spoken(port, path, problems)
     if port.protocol != "TCP":
         effect = "its traffic does not go through the mesh"
         problems.add("unsupported-value", child(path, "protocol"), value=port.protocol, effect=effect, hint="")
+
+
+def _spoken(port: ServicePort, path: str, problems: Problems) -> None:
+    """What neither `appProtocol` nor the name says is asked of the application, once, where weft runs it."""
+    said = port.app_protocol or port.name
+    if declared(said) or port.protocol != "TCP" or (port.port in WELL_KNOWN and not port.app_protocol):
+        return
+    effect = "an instance that weft runs is asked once, else its bytes are passed on as TCP"
+    if port.app_protocol:
+        close = close_name(said, KNOWN)
+        hint = f"did you mean {close}?" if close else "one of " + ", ".join(KNOWN) + ", kubernetes.io/h2c, kubernetes.io/ws"
+        problems.add("unknown-protocol", child(path, "appProtocol"), name=said, effect=effect, hint=hint)
+    else:
+        hint = f"name it http-{port.name}, for example, or set appProtocol" if port.name else "set appProtocol: http, for example"
+        problems.add("undeclared-protocol", path, name=port.name or port.port, effect=effect, hint=hint)
 
 
 def secret(spec: Secret, problems: Problems) -> None:
