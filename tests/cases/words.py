@@ -21,7 +21,7 @@ from weft.simulate.outcome import (
 )
 
 OPTIONAL = ("route", "origin", "virtual host", "says", "at", "tls")
-_SAFE = Retries(2, ("connect-failure", "refused-stream", "reset-before-request"))
+_SAFE = Retries(2, ("connect-failure", "refused-stream", "reset-before-request", "retriable-headers"))
 _REPEATABLE = Retries(2, (*_SAFE.on, "gateway-error", "reset", "unavailable"))
 _SUFFIX = ".svc.cluster.local"
 

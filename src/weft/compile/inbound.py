@@ -1,7 +1,8 @@
 """Listeners for what the mesh sends to a workload: mTLS, plaintext, or both, as its PeerAuthentication says.
 
 A connection of the mesh is known by the ALPN it offers. The application learns who called from x-forwarded-client-cert, which
-is written here and nowhere else: one that came with the request is dropped.
+is written here and nowhere else: one that came with the request is dropped. The caller's proxy learns that the application was
+not reached, so that it may try elsewhere whatever the method; an application that says so itself is not believed.
 """
 
 from typing import Any
@@ -16,7 +17,7 @@ from weft.compile.http_connection_manager import http_connection_manager
 from weft.compile.scope.inputs import InboundListener, Target
 from weft.compile.socket_listener import socket_listener
 from weft.compile.tcp_proxy import tcp_proxy
-from weft.envoy.names import inbound_cluster
+from weft.envoy.names import NOT_REACHED, inbound_cluster
 from weft.envoy.types import LISTENER, EnvoyResource, duration, envoy_resource
 from weft.model.security import MtlsMode
 from weft.protocol import Protocol
@@ -47,11 +48,22 @@ def _mtls(of: InboundListener) -> FilterChain:
     alpn = ("h2", "http/1.1") if of.protocol.is_http else (tls.ALPN_MESH,)
     return filter_chain(
         _MTLS,
-        _filters(of, forward_client_cert_details="SANITIZE_SET", set_current_client_cert_details={"uri": True}),
+        _filters(
+            of,
+            forward_client_cert_details="SANITIZE_SET",
+            set_current_client_cert_details={"uri": True},
+            local_reply_config=_not_reached(),
+        ),
         tls=True,
         alpn=(tls.ALPN_MESH,),
         transport_socket=tls.mesh_downstream(of.trust_domain, alpn),
     )
+
+
+def _not_reached() -> dict[str, Any]:
+    """Marks the answer when no connection to the application came about (UF)."""
+    mark = {"header": {"key": NOT_REACHED, "value": "true"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return {"mappers": [{"filter": {"response_flag_filter": {"flags": ["UF"]}}, "headers_to_add": [mark]}]}
 
 
 def _plaintext(of: InboundListener) -> FilterChain:
@@ -76,6 +88,7 @@ def _routes(number: int) -> RouteConfiguration:
                 "name": f"inbound|http|{number}",
                 "domains": ["*"],
                 "routes": [{"name": "default", "match": {"prefix": "/"}, "route": action}],
+                "response_headers_to_remove": [NOT_REACHED],
             }
         ],
     )

@@ -9,6 +9,7 @@ from envoy.config.route.v3.route_components_pb2 import HeaderMatcher, RetryPolic
 from envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import PreviousHostsPredicate
 from envoy.extensions.retry.priority.previous_priorities.v3.previous_priorities_config_pb2 import PreviousPrioritiesConfig
 
+from weft.envoy.names import NOT_REACHED
 from weft.envoy.types import duration, packed
 from weft.model.route import Exact, HttpMatch, Retries
 
@@ -17,7 +18,7 @@ KEY = "idempotency-key"
 DEFAULT = Retries(2)
 """When nobody said otherwise."""
 
-_NOT_ARRIVED = ("connect-failure", "refused-stream", "reset-before-request")
+_NOT_ARRIVED = ("connect-failure", "refused-stream", "reset-before-request", "retriable-headers")
 _FAILED_ON_THE_WAY = ("gateway-error", "reset", "unavailable")
 
 
@@ -48,6 +49,7 @@ def retry_policy(of: Retries, repeatable: bool = False) -> RetryPolicy | None:
         retry_on=",".join([one for one in said if not one.isdigit()] + (["retriable-status-codes"] if codes else [])),
         num_retries={"value": of.attempts},
         retriable_status_codes=[int(code) for code in codes],
+        retriable_headers=[] if of.on else [HeaderMatcher(name=NOT_REACHED, present_match=True)],
     )
     if of.ignore_previous_hosts:
         policy.retry_host_predicate.add(

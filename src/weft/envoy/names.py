@@ -6,6 +6,7 @@ PASSTHROUGH = "PassthroughCluster"  # the caller's own destination (dynamic forw
 BLACK_HOLE = "BlackHoleCluster"
 IDENTITY_SECRET = "default"  # the workload's certificate and key
 TRUST_SECRET = "ROOTCA"  # the trust bundle
+NOT_REACHED = "x-weft-not-reached"  # of a sidecar's answer to the mesh: its application has not seen the request
 
 
 def outbound_cluster(port: int, subset: str, host: str) -> str:
