@@ -65,7 +65,7 @@ INPUT = {
         "",
         "does not know",
         "",
-        "no matches for kind",
+        "weft has no jobs",
     ),
     "a wrong type": Wrong(
         HEAD + "  http:\n  - route: {destination: {host: reviews}}\n",

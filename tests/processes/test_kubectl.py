@@ -176,11 +176,6 @@ def test_a_missing_namespace_is_named(api: RunningApi) -> None:
     assert 'namespaces "nowhere" not found' in refused.err
 
 
-def test_server_side_apply_is_refused_with_words(kubectl: Kubectl) -> None:
-    """What is not served says so."""
-    assert "server-side apply is not served yet" in kubectl("apply", "--server-side", "-f", "-", stdin=RULE, code=1).err
-
-
 def test_a_watch_goes_on(kubectl: Kubectl) -> None:
     """`kubectl get -w` prints changes as they come."""
     out = kubectl.api.home / f"watch-{kubectl.namespace}"

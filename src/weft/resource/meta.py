@@ -2,9 +2,19 @@
 (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from weft.resource.field import Message
+
+_MANAGED = Meta(
+    extra_json_schema={
+        "type": "array",
+        "items": {"type": "object"},
+        "description": "Who set which fields; the API keeps it (at rest as one text).",
+    }
+)
 
 
 class OwnerReference(Message, frozen=True, kw_only=True):
@@ -34,5 +44,5 @@ class ObjectMeta(Message, frozen=True, kw_only=True):
     deletion_grace_period_seconds: int | None = None
     finalizers: tuple[str, ...] = ()
     owner_references: tuple[OwnerReference, ...] = ()
-    managed_fields: tuple[Mapping[str, Any], ...] = ()
+    managed_fields: Annotated[Any, _MANAGED] = ()
     self_link: str = ""

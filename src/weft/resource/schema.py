@@ -4,6 +4,7 @@ The schemas stand alone (nothing is shared but metadata), as those of CustomReso
 accepted, never a default: the API stores what the operator wrote.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -12,7 +13,10 @@ from msgspec import Struct, json
 
 from weft.resource.kind import Kind
 from weft.resource.kinds import KINDS
+from weft.resource.list_types import list_types
 from weft.resource.meta import ObjectMeta
+from weft.resource.record import Field, Record, record
+from weft.resource.shape import Sequence, Shape, Table
 
 Schema = dict[str, Any]
 
@@ -59,7 +63,7 @@ def components(group: str, version: str, prefix: str = "#/components/schemas/") 
 
 def resource(kind: Kind, version: str, prefix: str = "#/components/schemas/") -> Schema:
     """The schema of a whole resource."""
-    body = _struct(kind.type)
+    body = _listed(kind, _struct(kind.type))
     properties: Schema = {"apiVersion": _STRING, "kind": _STRING, "metadata": {"$ref": prefix + OBJECT_META}}
     required: list[str] = []
     if kind.body:
@@ -75,6 +79,15 @@ def resource(kind: Kind, version: str, prefix: str = "#/components/schemas/") ->
         "x-kubernetes-group-version-kind": [_group_version_kind(kind, version)],
     }
     return schema | ({"required": required} if required else {})
+
+
+def _listed(kind: Kind, body: Schema) -> Schema:
+    """The lists of `kind` that are maps, named as such; of the core kinds `_MERGED` says more."""
+    lists = {path[1]: keys for path, keys in list_types(kind).maps.items() if path[0] == kind.body and len(path) == 2}
+    properties = dict(body["properties"])
+    for name, keys in lists.items():
+        properties[name] = {**properties[name], "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+    return {**body, "properties": properties}
 
 
 def _list(kind: Kind, version: str, prefix: str) -> Schema:
@@ -96,11 +109,46 @@ def _group_version_kind(kind: Kind, version: str, suffix: str = "") -> Schema:
 def _struct(type: type[Struct]) -> Schema:
     """The schema of a struct, everything it names put in its place."""
     (whole,), known = json.schema_components([type], ref_template=_LOCAL + "{name}")
-    schema: Schema = _plain(whole, known)
+    schema: Schema = _worded(_plain(whole, known), record(type))
     for (owner, field), extra in _MERGED.items():
         if owner == type.__name__:
             schema["properties"][field] |= extra
     return schema
+
+
+def _worded(schema: Schema, shape: Shape) -> Schema:
+    """The schema with a description at every field of which its struct's docstring speaks."""
+    match shape:
+        case Record():
+            properties = {
+                field.name: _field(_worded(schema["properties"][field.name], field.shape), words(shape.type, field))
+                for field in shape.fields.values()
+            }
+            return {**schema, "properties": properties}
+        case Sequence(of=inner) if "items" in schema:
+            return {**schema, "items": _worded(schema["items"], inner)}
+        case Table(of=inner) if isinstance(schema.get("additionalProperties"), Mapping):
+            return {**schema, "additionalProperties": _worded(schema["additionalProperties"], inner)}
+    return schema
+
+
+def _field(schema: Schema, said: str) -> Schema:
+    described = " ".join(text for text in (said, schema.get("description", "")) if text)
+    return {**schema, "description": described} if described else schema
+
+
+_SENTENCE = re.compile(r"(?<=[.;])\s+")
+
+
+def words(type: type[Struct], field: Field) -> str:
+    """What the docstring of a struct says of one of its fields: the clauses that have its name in backquotes."""
+    names = (f"`{field.attribute}`", f"`{field.name}`")
+    clauses = _SENTENCE.split(" ".join((type.__doc__ or "").split()))
+    found: list[str] = []
+    for clause in clauses:
+        if any(name in clause for name in names) or (found and clause is not clauses[0] and clause.startswith("absent")):
+            found.append(clause)
+    return " ".join(found).removesuffix(";")
 
 
 def _plain(schema: Mapping[str, Any], known: Mapping[str, Any]) -> Any:

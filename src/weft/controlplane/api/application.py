@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Any
 
 import msgspec
-import yaml
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -13,19 +12,21 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from weft.controlplane.api import bulk, discovery, lifecycle, media, openapi, protobuf, requests, watching
+from weft.controlplane.api import bulk, discovery, lifecycle, media, openapi, patch, protobuf, requests, reviews, watching
 from weft.controlplane.api.admission import Admit, admit_all
 from weft.controlplane.api.change import Options, Resources
+from weft.controlplane.api.fairness import Fairness
 from weft.controlplane.api.limits import MAX_BODY, BodyLimit
 from weft.controlplane.api.requests import Page, Wanted, revision_number
 from weft.controlplane.api.responses import answer, refusal
 from weft.controlplane.api.selector import matcher
-from weft.controlplane.api.status import Refused, bad_request, success
+from weft.controlplane.api.status import Cause, Refused, bad_request, success
 from weft.controlplane.api.table import table
 from weft.controlplane.api.target import Target, target
 from weft.controlplane.api.unserved import UNSERVED, Unserved
 from weft.resource.kind import Kind
 from weft.resource.kinds import KINDS
+from weft.resource.yaml_document import documents
 from weft.store.store import Json, Store
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -62,7 +63,8 @@ def application(
     api = Api(Resources(store, kinds, admit), version, ready, stopping or asyncio.Event())
     routes = [*extensions, *api.routes()]
     handlers: Mapping[Any, Any] = {Refused: _refused, HTTPException: _http_error, Exception: _bug}
-    return Starlette(routes=routes, exception_handlers=handlers, middleware=[Middleware(BodyLimit, limit=max_body)])
+    around = [Middleware(Fairness), Middleware(BodyLimit, limit=max_body)]
+    return Starlette(routes=routes, exception_handlers=handlers, middleware=around)
 
 
 async def _refused(_: Request, problem: Exception) -> Response:
@@ -100,6 +102,7 @@ class Api:
             Route("/version", self.version),
             Route("/healthz", self.live),
             Route("/livez", self.live),
+            Route("/livez/ping", self.live),
             Route("/readyz", self.ready),
             Route("/openapi/v2", self.openapi_v2),
             Route("/openapi/v3", self.openapi_v3),
@@ -108,6 +111,7 @@ class Api:
             Route("/api", self.core),
             Route("/apis", self.groups),
             Route(_DEFINITIONS, self.definitions),
+            *(Route(path, self.review, methods=["POST"]) for path in reviews.PATHS),
             Route("/apis/{group}", self.group),
             Route("/api/{version}", self.group_version),
             Route("/apis/{group}/{version}", self.group_version),
@@ -179,6 +183,10 @@ class Api:
         kind = {"kind": "CustomResourceDefinitionList", "apiVersion": "apiextensions.k8s.io/v1"}
         return answer({**kind, "metadata": {"resourceVersion": ""}, "items": []})
 
+    async def review(self, request: Request) -> Response:
+        """The reviews of what the client may do."""
+        return answer(reviews.review(await _body(request), request.state.peer, self._resources.kinds), 201)
+
     async def resource(self, request: Request) -> Response:
         """Everything below a group's version: objects and collections."""
         path = request.path_params
@@ -186,6 +194,8 @@ class Api:
         match asked:
             case None:
                 raise HTTPException(404)
+            case Unserved() if request.method == "GET" and _pruning(request):
+                return answer(asked.none())
             case Unserved():
                 raise asked.refusal()
             case Target(name=""):
@@ -200,10 +210,10 @@ class Api:
             case "GET":
                 return await self._list(request, asked)
             case "POST":
-                done = await requests.create(self._resources, asked, await _body(request), _options(request))
+                done = await requests.create(self._resources, asked, await _body(request), _options(request, asked))
                 return self._one(request, asked, done.body, done.code, done.warnings)
             case "DELETE":
-                options = _options(request, _delete_options(await request.body()))
+                options = _options(request, asked, _delete_options(await request.body()))
                 gone = await requests.delete_all(self._resources, asked, _matcher(request), options)
                 return answer(_listed(asked, Page(gone, await self._resources.store.revision())))
         raise HTTPException(405, f"{request.method} is not for a collection")
@@ -213,12 +223,12 @@ class Api:
             case "GET":
                 return self._one(request, asked, await requests.get(self._resources, asked))
             case "PUT":
-                done = await requests.replace(self._resources, asked, await _body(request), _options(request))
+                done = await requests.replace(self._resources, asked, await _body(request), _options(request, asked))
                 return self._one(request, asked, done.body, warnings=done.warnings)
             case "PATCH":
-                sent = request.headers.get("content-type", "").partition(";")[0].strip()
-                done = await requests.patch(self._resources, asked, sent, await _body(request), _options(request))
-                return self._one(request, asked, done.body, warnings=done.warnings)
+                sent = _media_type(request)
+                done = await requests.patch(self._resources, asked, sent, await _body(request), _options(request, asked))
+                return self._one(request, asked, done.body, done.code, done.warnings)
             case "DELETE" if not asked.subresource:
                 return await self._delete(request, asked)
         raise HTTPException(405, f"{request.method} is not for an object")
@@ -226,7 +236,7 @@ class Api:
     async def _delete(self, request: Request, asked: Target) -> Response:
         said = _delete_options(await request.body())
         preconditions = said.get("preconditions") or {}
-        done = await requests.delete(self._resources, asked, preconditions, _options(request, said))
+        done = await requests.delete(self._resources, asked, preconditions, _options(request, asked, said))
         if done.code == 202 or asked.kind.resource == "services":  # for a Service Kubernetes answers with what went
             return answer(lifecycle.served(done.body, asked.api_version), warnings=done.warnings)
         return answer(success(asked.kind, asked.name, done.body["metadata"].get("uid", "")), warnings=done.warnings)
@@ -283,6 +293,11 @@ class Api:
         return media.chosen(request.headers.get("accept", ""), [media.table, media.json]) == 0
 
 
+def _pruning(request: Request) -> bool:
+    """Whether a program asks for all objects with a label, as `kubectl apply --prune` does of every kind it knows."""
+    return "labelSelector" in request.query_params and "limit" not in request.query_params
+
+
 def _found(document: Json | None) -> Response:
     if document is None:
         raise HTTPException(404)
@@ -305,29 +320,48 @@ def _matcher(request: Request) -> Any:
     return matcher(request.query_params.get("labelSelector", ""), request.query_params.get("fieldSelector", ""))
 
 
-def _options(request: Request, said: Json | None = None) -> Options:
+def _options(request: Request, asked: Target, said: Json | None = None) -> Options:
     dry_run = request.query_params.getlist("dryRun") or (said or {}).get("dryRun") or []
     if dry_run and list(dry_run) != ["All"]:
         raise bad_request(f"dryRun {dry_run!r} is not supported: only All is")
     validation = request.query_params.get("fieldValidation") or "Warn"
     if validation not in ("Strict", "Warn", "Ignore"):
         raise bad_request(f"fieldValidation {validation!r} is none of Strict, Warn, Ignore")
-    return Options(bool(dry_run), validation)
+    manager = request.query_params.get("fieldManager") or ""
+    if len(manager) > 128 or not manager.isprintable():
+        raise bad_request("fieldManager: at most 128 printable characters")
+    if not manager and _media_type(request) == patch.APPLY:
+        cause = Cause("FieldValueRequired", "Required value: is required for apply patch", "fieldManager")
+        raise Refused(422, "Invalid", f'PatchOptions.meta.k8s.io "" is invalid: {cause.field}: {cause.message}', causes=[cause])
+    manager = manager or request.headers.get("user-agent", "").partition("/")[0][:128] or "unknown"
+    return Options(
+        bool(dry_run), validation, manager=manager, api_version=asked.api_version, force=_flag(request, "force")
+    )  # fmt: skip
 
 
 async def _body(request: Request) -> Any:
     """The body as JSON, or as YAML when it says so."""
-    sent, media_type = await request.body(), request.headers.get("content-type", "").partition(";")[0].strip()
+    sent, media_type = await request.body(), _media_type(request)
     if media_type == protobuf.MEDIA_TYPE:
         return protobuf.decoded(sent)
     try:
-        if media_type == "application/yaml":
-            return yaml.safe_load(sent)
-        if media_type.endswith("+yaml"):
-            return None
+        if media_type in ("application/yaml", patch.APPLY) and not sent.lstrip().startswith(b"{"):
+            return _yaml(sent.decode())
         return msgspec.json.decode(sent)
-    except (msgspec.DecodeError, yaml.YAMLError, UnicodeDecodeError) as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise bad_request(f"the body cannot be read: {problem}") from None
+
+
+def _yaml(sent: str) -> Any:
+    """The one resource in `sent`. Raises Refused (400)."""
+    found, wrong = documents(sent, "")
+    if wrong or len(found) != 1:
+        raise bad_request(f"the body cannot be read: {wrong[0].message if wrong else 'it is not one object'}")
+    return found[0].raw
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip()
 
 
 def _delete_options(sent: bytes) -> Json:

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from weft.controlplane.api import lifecycle
-from weft.controlplane.api.change import Change, Options, Resources, judged, settled, written
+from weft.controlplane.api import lifecycle, ownership
+from weft.controlplane.api.change import Change, Options, Resources, judged, settled, writer, written
 from weft.controlplane.api.status import Refused, bad_request
 from weft.controlplane.api.target import Target
 from weft.controlplane.api.three_way import annotated, updated
@@ -57,7 +57,7 @@ async def apply(resources: Resources, sent: bytes) -> Answer:
         request = msgspec.json.decode(sent, type=Request)
     except msgspec.DecodeError as problem:
         raise bad_request(f"not a request to apply: {problem}") from None
-    options = Options(request.dry_run, request.field_validation, frozenset(request.refuse))
+    options = Options(request.dry_run, request.field_validation, frozenset(request.refuse), request.field_manager)
     async with resources.writing:
         return await settled(lambda: _apply(resources, request.objects, options))
 
@@ -69,7 +69,8 @@ async def _apply(resources: Resources, objects: Sequence[Json], options: Options
     places = _places(resources, objects)
     numbers = {key: number for number, (_, key) in enumerate(places)}  # of an object that stands there twice, the last
     changes = [
-        _change(resources, objects[number], places[number], await resources.store.get(key)) for key, number in numbers.items()
+        _change(resources, objects[number], places[number], await resources.store.get(key), options)
+        for key, number in numbers.items()
     ]
     by_ref = {_ref(*place): number for number, place in enumerate(places)}
     missing = _missing_namespaces(changes, await _namespaces(resources))
@@ -111,13 +112,16 @@ def _places(resources: Resources, objects: Sequence[Json]) -> list[Place]:
     return placed
 
 
-def _change(resources: Resources, raw: Json, place: Place, old: Stored | None) -> Change:
+def _change(resources: Resources, raw: Json, place: Place, old: Stored | None, options: Options) -> Change:
     kind, key = place
     addressed = lifecycle.addressed(Target(kind, kind.versions[0], key.namespace, key.name), raw)
     wanted = annotated(addressed, raw["apiVersion"])
+    by = writer(resources, kind, replace(options, api_version=raw["apiVersion"]))
     if not old:
-        return Change(kind, key, None, lifecycle.created(kind, wanted, resources.now(), resources.uid()))
-    return Change(kind, key, old, lifecycle.replaced(kind, old.body, updated(old.body, wanted)))
+        new = lifecycle.created(kind, wanted, resources.now(), resources.uid())
+        return Change(kind, key, None, ownership.updated(kind, None, new, None, by))
+    new = lifecycle.replaced(kind, old.body, updated(old.body, wanted))
+    return Change(kind, key, old, ownership.updated(kind, old.body, new, None, by))
 
 
 def _repeated(places: Sequence[Place], numbers: Mapping[Key, int]) -> list[Json]:

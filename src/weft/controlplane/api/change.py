@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from weft.controlplane.api.admission import Admission, Admit, admit_all
-from weft.controlplane.api.lifecycle import same
+from weft.controlplane.api.lifecycle import same, timestamp
+from weft.controlplane.api.ownership import UPDATE, Owner
 from weft.controlplane.api.status import Cause, Raced, Refused, cause, invalid, raced, warning
 from weft.finding import Finding, Severity
 from weft.resource.decode import decode
@@ -68,11 +69,15 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class Options:
     """How a write is to be made. `validation` is Kubernetes' fieldValidation: Strict, Warn or Ignore. `refuse`: codes of
-    findings that refuse it although they are no errors."""
+    findings that refuse it although they are no errors. `manager` is who writes (`fieldManager`), `api_version` the version it
+    speaks, `force` whether an apply takes fields from other managers."""
 
     dry_run: bool = False
     validation: str = "Warn"
     refuse: frozenset[str] = frozenset()
+    manager: str = "unknown"
+    api_version: str = ""
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +191,11 @@ def _imagined(change: Change) -> Json:
         return change.new
     version = change.old.body["metadata"]["resourceVersion"]
     return {**change.new, "metadata": {**change.new["metadata"], "resourceVersion": version}}
+
+
+def writer(resources: Resources, kind: Kind, options: Options, operation: str = UPDATE) -> Owner:
+    """Who makes a write, as managed fields name it, and what it sets: nothing yet."""
+    return Owner(options.manager, operation, options.api_version or kind.api_version, timestamp(resources.now()), {})
 
 
 async def require_namespace(resources: Resources, key: Key) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from weft.controlplane.api import ownership
 from weft.controlplane.api.status import Cause, bad_request, invalid
 from weft.controlplane.api.target import Target
 from weft.resource.kind import Kind
@@ -138,4 +139,5 @@ def _unversioned(body: Json) -> dict[str, Any]:
 
 def served(body: Json, api_version: str) -> dict[str, Any]:
     """The stored `body` in the version that was asked for: all versions have the same fields."""
-    return {"apiVersion": api_version, "kind": body["kind"], **{k: v for k, v in body.items() if k not in ("apiVersion", "kind")}}
+    rest = {name: value for name, value in ownership.shown(body).items() if name not in ("apiVersion", "kind")}
+    return {"apiVersion": api_version, "kind": body["kind"], **rest}

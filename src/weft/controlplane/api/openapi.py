@@ -20,7 +20,8 @@ from weft.resource.kind import Kind
 Json = dict[str, Any]
 VERBS = (("get", "get"), ("put", "put"), ("patch", "patch"), ("delete", "delete"))
 COLLECTION_VERBS = (("get", "list"), ("post", "post"))
-WRITES = ("post", "put", "patch")
+_WRITE = ("dryRun", "fieldManager", "fieldValidation")
+_PARAMETERS = {"post": _WRITE, "put": _WRITE, "patch": (*_WRITE, "force")}
 
 
 class Documents:
@@ -92,9 +93,7 @@ def _operation(kind: Kind, version: str, method: str, action: str) -> Json:
     operation: Json = {
         "tags": [f"{kind.group or 'core'}_{version}"],
         "operationId": f"{action}{version.capitalize()}{kind.kind}",
-        "parameters": [_parameter(name, "query") for name in ("dryRun", "fieldManager", "fieldValidation")]
-        if method in WRITES
-        else [],
+        "parameters": [_parameter(name, "query") for name in _PARAMETERS.get(method, ())],
         "responses": {"200": {"description": "OK"}},
         "x-kubernetes-action": action,
         "x-kubernetes-group-version-kind": {"group": kind.group, "version": version, "kind": kind.kind},

@@ -15,20 +15,16 @@ from weft.resource.kind import Kind
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
-APPLY = ("application/apply-patch+yaml", "application/apply-patch+cbor")
+APPLY = "application/apply-patch+yaml"
 
 
 def media_types(kind: Kind) -> tuple[str, ...]:
     """What may be sent to patch an object of `kind`. Strategic merge is for Kubernetes' own kinds, as there."""
-    return (JSON_PATCH, MERGE_PATCH) if kind.group else (JSON_PATCH, MERGE_PATCH, STRATEGIC)
+    return (JSON_PATCH, MERGE_PATCH, APPLY) if kind.group else (JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY)
 
 
 def check_media_type(kind: Kind, media_type: str) -> None:
     """Raises Refused (415) for a patch that is not read."""
-    if media_type in APPLY:
-        raise unsupported_media_type(
-            "server-side apply is not served yet: use kubectl apply without --server-side, or weft apply"
-        )
     if media_type not in media_types(kind):
         allowed = ", ".join(media_types(kind))
         raise unsupported_media_type(

@@ -154,7 +154,19 @@ _SERVICE_SPEC: Fields = {
     7: ("sessionAffinity", _text, False),
     10: ("externalName", _text, False),
 }
+_ATTRIBUTES: Fields = {
+    number: (name, _text, False)
+    for number, name in enumerate(("namespace", "verb", "group", "version", "resource", "subresource", "name"), 1)
+}
+_PATH: Fields = {1: ("path", _text, False), 2: ("verb", _text, False)}
+_ACCESS: Fields = {
+    1: ("resourceAttributes", _message(_ATTRIBUTES), False),
+    2: ("nonResourceAttributes", _message(_PATH), False),
+}
 _KINDS: Mapping[tuple[str, str], Fields] = {
+    ("authorization.k8s.io/v1", "SelfSubjectAccessReview"): {1: _METADATA, 2: ("spec", _message(_ACCESS), False)},
+    ("authorization.k8s.io/v1", "SelfSubjectRulesReview"): {1: _METADATA},
+    ("authentication.k8s.io/v1", "SelfSubjectReview"): {1: _METADATA},
     ("v1", "Namespace"): {1: _METADATA},
     ("v1", "Service"): {1: _METADATA, 2: ("spec", _message(_SERVICE_SPEC), False)},
     ("v1", "ConfigMap"): {1: _METADATA, 2: ("data", _entry(_text), True), 3: ("binaryData", _entry(_base64), True)},

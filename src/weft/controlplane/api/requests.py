@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
-from weft.controlplane.api import lifecycle
-from weft.controlplane.api.change import Change, Options, Resources, made, require_namespace, settled, written
+from weft.controlplane.api import lifecycle, server_side_apply
+from weft.controlplane.api.change import Change, Options, Resources, made, require_namespace, settled, writer, written
+from weft.controlplane.api.ownership import APPLY, FIELD, opened, owned, updated
+from weft.controlplane.api.patch import APPLY as APPLY_PATCH
 from weft.controlplane.api.patch import check_media_type, patched
 from weft.controlplane.api.selector import Matches
 from weft.controlplane.api.status import (
@@ -46,7 +48,10 @@ async def get(resources: Resources, target: Target) -> Json:
 
 
 async def _stored(resources: Resources, target: Target) -> Stored:
-    stored = await resources.store.get(target.key)
+    return _there(target, await resources.store.get(target.key))
+
+
+def _there(target: Target, stored: Stored | None) -> Stored:
     if not stored:
         raise not_found(target.kind, target.name)
     return stored
@@ -57,6 +62,7 @@ async def create(resources: Resources, target: Target, raw: Any, options: Option
     if target.kind.namespaced and not target.namespace:
         raise bad_request("an object of a kind with namespaces is created in one")
     body = lifecycle.created(target.kind, lifecycle.addressed(target, raw), resources.now(), resources.uid())
+    body = updated(target.kind, None, body, None, writer(resources, target.kind, options))
     key = Key(target.kind.resource, target.namespace, body["metadata"]["name"])
 
     async def attempt() -> Answer:
@@ -90,10 +96,12 @@ async def replace(resources: Resources, target: Target, raw: Any, options: Optio
 async def patch(resources: Resources, target: Target, media_type: str, change: Any, options: Options) -> Answer:
     """The object after a patch. Raises Refused as `replace` does, and what `patched` raises."""
     check_media_type(target.kind, media_type)
+    if media_type == APPLY_PATCH:
+        return await apply(resources, target, change, options)
 
     async def attempt() -> Answer:
         stored = await _stored(resources, target)
-        body = lifecycle.addressed(target, patched(target.kind, media_type, stored.body, change))
+        body = lifecycle.addressed(target, patched(target.kind, media_type, opened(stored.body), change))
         _check_version(target.kind, stored, body["metadata"].get("resourceVersion"))
         return await _update(resources, target, stored, body, options)
 
@@ -111,11 +119,58 @@ async def _update(resources: Resources, target: Target, stored: Stored, body: Js
         new = lifecycle.with_status(stored.body, body)
     else:
         new = lifecycle.replaced(target.kind, stored.body, body)
+        sent = _sent(stored.body, body)
+        new = updated(target.kind, stored.body, new, sent, writer(resources, target.kind, options))
     if new["metadata"].get("deletionTimestamp") and not new["metadata"].get("finalizers"):
         await made(resources, Change(target.kind, target.key, stored, None), options)
         return Answer(new)
     done, warnings = await made(resources, Change(target.kind, target.key, stored, new), options)
     return Answer(done, warnings)
+
+
+def _sent(old: Json, body: Json) -> Any:
+    """The managed fields that a client wrote itself; None when it left them as they were."""
+    sent = body["metadata"].get(FIELD)
+    return None if not sent or sent == opened(old)["metadata"].get(FIELD) else sent
+
+
+async def apply(resources: Resources, target: Target, raw: Any, options: Options) -> Answer:
+    """The object after a server-side apply, which makes it when it is not there (code 201). Raises Refused (400, 404 for a
+    missing namespace, 409 with the conflicts, 422)."""
+    config = _configuration(target, raw)
+    by = writer(resources, target.kind, options, APPLY)
+
+    async def attempt() -> Answer:
+        stored = await resources.store.get(target.key)
+        if target.subresource:
+            return Answer(_there(target, stored).body)
+        version = config["metadata"].get("resourceVersion")
+        if not stored:
+            if version:
+                raise conflict(target.kind, target.name, CHANGED)
+            await require_namespace(resources, target.key)
+            new = lifecycle.created(target.kind, config, resources.now(), resources.uid())
+            new = owned(new, server_side_apply.first(target.kind, config, by))
+            done, warnings = await made(resources, Change(target.kind, target.key, None, new), options)
+            return Answer(done, warnings, 201)
+        _check_version(target.kind, stored, version)
+        body, owners = server_side_apply.applied(target.kind, stored.body, config, by, force=options.force)
+        new = owned(lifecycle.replaced(target.kind, stored.body, body), owners)
+        done, warnings = await made(resources, Change(target.kind, target.key, stored, new), options)
+        return Answer(done, warnings)
+
+    async with resources.writing:
+        return await settled(attempt)
+
+
+def _configuration(target: Target, raw: Any) -> dict[str, Any]:
+    """What is applied. Raises Refused (400) for what cannot be."""
+    if isinstance(raw, Mapping) and not (raw.get("apiVersion") and raw.get("kind")):
+        raise bad_request("an applied configuration has apiVersion and kind")
+    addressed = lifecycle.addressed(target, raw)
+    if addressed["metadata"].get(FIELD):
+        raise bad_request("metadata.managedFields must be nil")
+    return server_side_apply.configuration(addressed)
 
 
 async def delete(resources: Resources, target: Target, preconditions: Mapping[str, Any], options: Options) -> Answer:

@@ -24,9 +24,13 @@ def annotated(wanted: Json, api_version: str) -> dict[str, Any]:
         return dict(wanted)
     annotations = {name: value for name, value in said.items() if name != LAST_APPLIED}
     plain = {**wanted, "metadata": {**meta, "annotations": annotations}}
-    applied = {name: value for name, value in plain.items() if name != "status"} | {"apiVersion": api_version}
-    text = msgspec.json.encode(applied, order="sorted").decode() + "\n"
-    return {**plain, "metadata": {**meta, "annotations": {**annotations, LAST_APPLIED: text}}}
+    return {**plain, "metadata": {**meta, "annotations": {**annotations, LAST_APPLIED: last_applied(plain, api_version)}}}
+
+
+def last_applied(wanted: Json, api_version: str) -> str:
+    """The annotation's text for `wanted`, which does not have it."""
+    applied = {name: value for name, value in wanted.items() if name != "status"} | {"apiVersion": api_version}
+    return msgspec.json.encode(applied, order="sorted").decode() + "\n"
 
 
 def updated(old: Json, wanted: Json) -> dict[str, Any]:

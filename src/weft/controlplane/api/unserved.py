@@ -5,6 +5,7 @@ instead of «the server doesn't have a resource type».
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from weft.controlplane.api.status import Refused
 
@@ -26,6 +27,11 @@ class Unserved:
         message = f"weft has no {self.plural}: {self.advice}"
         return Refused(405, "MethodNotAllowed", message, group=self.group, about=self.plural)
 
+    def none(self) -> dict[str, Any]:
+        """The list of all there are."""
+        version = f"{self.group}/{self.version}" if self.group else self.version
+        return {"kind": f"{self.kind}List", "apiVersion": version, "metadata": {"resourceVersion": ""}, "items": []}
+
 
 _ENDPOINTS = "use weft proxy config SERVICE endpoints, or kubectl get workloadentries"
 _PROCESSES = "it runs processes; use weft ps"
@@ -38,4 +44,10 @@ UNSERVED: tuple[Unserved, ...] = (
     Unserved("apps", "v1", "ReplicaSet", "replicasets", ("rs",), _PROCESSES),
     Unserved("apps", "v1", "StatefulSet", "statefulsets", ("sts",), _PROCESSES),
     Unserved("apps", "v1", "DaemonSet", "daemonsets", ("ds",), _PROCESSES),
+    Unserved("", "v1", "ReplicationController", "replicationcontrollers", ("rc",), _PROCESSES),
+    Unserved("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", ("pvc",), "processes keep files in folders"),
+    Unserved("", "v1", "PersistentVolume", "persistentvolumes", ("pv",), "processes keep files in folders", namespaced=False),
+    Unserved("batch", "v1", "Job", "jobs", (), _PROCESSES),
+    Unserved("batch", "v1", "CronJob", "cronjobs", ("cj",), _PROCESSES),
+    Unserved("networking.k8s.io", "v1", "Ingress", "ingresses", ("ing",), "use a Gateway with an HTTPRoute or VirtualService"),
 )
