@@ -19,11 +19,12 @@ from weft.compile.filters.dynamic_forward_proxy import dns_cache
 from weft.compile.scope.inputs import ApplicationInput, ClusterInput, Discovery, MeshTls, OriginatedTls, Plaintext
 from weft.envoy.names import BLACK_HOLE, PASSTHROUGH, inbound_cluster
 from weft.envoy.types import CLUSTER, EnvoyResource, duration, envoy_resource, packed
-from weft.model.traffic import Balancer, ConnectionPool, ConsistentHash, Keepalive, LoadBalancing
+from weft.model.traffic import Balancer, ConnectionPool, ConsistentHash, Keepalive, LoadBalancing, RetryBudget
 from weft.model.traffic import OutlierDetection as Outliers
 
 UNLIMITED = 2**32 - 1
 _CONNECT_TIMEOUT = 10.0  # Istio's default
+_BUDGET = RetryBudget(20.0, 3)  # of what is written of one, and Envoy's
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -33,7 +34,7 @@ def cluster(of: ClusterInput) -> EnvoyResource:
     message = Cluster(
         name=of.name,
         connect_timeout=duration(_CONNECT_TIMEOUT if pool.connect_timeout is None else pool.connect_timeout),
-        circuit_breakers=circuit_breakers(pool),
+        circuit_breakers=circuit_breakers(pool, of.policy.retry_budget),
         typed_extension_protocol_options={_HTTP_OPTIONS: packed(_http_options(of, pool))},
         common_lb_config={"healthy_panic_threshold": {"value": _panic(of.policy.outlier_detection)}, "update_merge_window": {}},
         transport_socket=_transport_socket(of),
@@ -90,8 +91,12 @@ def _transport_socket(of: ClusterInput) -> TransportSocket | None:
 
 def _http_options(of: ClusterInput, pool: ConnectionPool) -> HttpProtocolOptions:
     """HTTP/2 to every sidecar, whatever the application speaks; else what the port says. TCP gets bytes."""
-    http2 = of.protocol.is_http2 or (isinstance(of.transport, MeshTls) and of.protocol.is_http)
-    options = HttpProtocolOptions(explicit_http_config=_explicit(http2, pool.max_concurrent_streams))
+    meshed = isinstance(of.transport, MeshTls)
+    http2 = of.protocol.is_http2 or (of.protocol.is_http and (meshed or bool(pool.http2)))
+    if pool.client_protocol and of.protocol.is_http and not meshed:
+        options = HttpProtocolOptions(use_downstream_protocol_config=_as_asked(pool.max_concurrent_streams))
+    else:
+        options = HttpProtocolOptions(explicit_http_config=_explicit(http2, pool.max_concurrent_streams))
     shared = options.common_http_protocol_options
     if pool.idle_timeout is not None:
         shared.idle_timeout.CopyFrom(duration(pool.idle_timeout))
@@ -113,7 +118,11 @@ def _explicit(http2: bool, streams: int | None = None) -> dict[str, Any]:
     }
 
 
-def circuit_breakers(pool: ConnectionPool) -> CircuitBreakers:
+def _as_asked(streams: int | None = None) -> dict[str, Any]:
+    return {"http_protocol_options": {}, **_explicit(True, streams)}
+
+
+def circuit_breakers(pool: ConnectionPool, budget: RetryBudget | None = None) -> CircuitBreakers:
     """Envoy's defaults (1,024 of everything) surprise; as in Istio, what is not limited is unlimited. Retries of requests in
     flight are budgeted, so that a service in trouble is not buried under them."""
     limit: dict[str, Any] = {
@@ -121,7 +130,12 @@ def circuit_breakers(pool: ConnectionPool) -> CircuitBreakers:
         "max_pending_requests": {"value": pool.max_pending_requests or UNLIMITED},
         "max_requests": {"value": pool.max_requests or UNLIMITED},
     }
-    if pool.max_retries is not None:
+    if budget is not None:
+        limit["retry_budget"] = {
+            "budget_percent": {"value": _BUDGET.percent if budget.percent is None else budget.percent},
+            "min_retry_concurrency": {"value": _BUDGET.minimum if budget.minimum is None else budget.minimum},
+        }
+    elif pool.max_retries is not None:
         limit["max_retries"] = {"value": pool.max_retries}
     else:
         # A fifth of what is in flight; never under 32, so that an endpoint of a few that goes down takes no request with it.
@@ -144,7 +158,7 @@ def outlier_detection(of: Outliers) -> OutlierDetection:
     """Consecutive errors only: Envoy's statistical checks stay off, as in Istio."""
     message = OutlierDetection(
         enforcing_success_rate={"value": 0},
-        split_external_local_origin_errors=of.split_external_local_origin_errors,
+        split_external_local_origin_errors=bool(of.split_external_local_origin_errors),
     )
     if of.consecutive_5xx is not None:
         message.consecutive_5xx.value = of.consecutive_5xx
@@ -183,9 +197,7 @@ def application(of: ApplicationInput) -> EnvoyResource:
 
 def passthrough() -> EnvoyResource:
     """Whatever host a request names, resolved when it is asked for: how external hosts pass when nobody declared them."""
-    options = HttpProtocolOptions(
-        use_downstream_protocol_config={"http_protocol_options": {}, "http2_protocol_options": {"allow_connect": True}}
-    )
+    options = HttpProtocolOptions(use_downstream_protocol_config=_as_asked())
     message = Cluster(
         name=PASSTHROUGH,
         connect_timeout=duration(_CONNECT_TIMEOUT),

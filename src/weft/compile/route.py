@@ -180,8 +180,10 @@ def _hash_policy(of: HashKey) -> dict[str, Any]:
     match of:
         case HashOnHeader(name):
             return {"header": {"header_name": name}}
-        case HashOnCookie(name, ttl, path):
-            return {"cookie": {"name": name, "path": path, **({} if ttl is None else {"ttl": duration(ttl)})}}
+        case HashOnCookie(name, ttl, path, attributes):
+            said = [{"name": key, "value": value} for key, value in attributes]
+            made = {} if ttl is None else {"ttl": duration(ttl)}
+            return {"cookie": {"name": name, "path": path, "attributes": said, **made}}
         case HashOnQuery(name):
             return {"query_parameter": {"name": name}}
         case HashOnSourceIp():

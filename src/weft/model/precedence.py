@@ -5,6 +5,7 @@ https://istio.io/latest/docs/ops/best-practices/traffic-management/ and, for the
 https://istio.io/latest/docs/reference/config/networking/destination-rule/
 """
 
+from dataclasses import replace
 from functools import lru_cache
 
 from weft.model.endpoint import Endpoint
@@ -125,13 +126,14 @@ def port_policy(of: ServicePolicy | None, port: int, subset: str = "") -> PortPo
 def _on_port(of: TrafficPolicy, port: int, under: PortPolicy) -> PortPolicy:
     for number, special in of.ports:
         if number == port:
-            return special
+            return replace(special, retry_budget=of.all_ports.retry_budget or under.retry_budget)
     own = of.all_ports
     return PortPolicy(
         own.load_balancing or under.load_balancing,
         own.connection_pool or under.connection_pool,
         own.outlier_detection or under.outlier_detection,
         own.tls or under.tls,
+        own.retry_budget or under.retry_budget,
     )
 
 

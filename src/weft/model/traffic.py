@@ -25,11 +25,12 @@ class HashOnHeader:
 
 @dataclass(frozen=True, slots=True)
 class HashOnCookie:
-    """A cookie, made when absent if `ttl` is given (0: a session cookie)."""
+    """A cookie, made when absent if `ttl` is given (0: a session cookie), with `attributes` (such as SameSite=Lax)."""
 
     name: str
     ttl: float | None = None
     path: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,16 @@ class ConnectionPool:
     idle_timeout: float | None = None
     max_concurrent_streams: int | None = None
     tcp_idle_timeout: float | None = None
+    http2: bool | None = None  # whether HTTP/1.1 endpoints without a sidecar are spoken to in HTTP/2
+    client_protocol: bool | None = None  # whether endpoints without a sidecar are spoken to in the version of the request
+
+
+@dataclass(frozen=True, slots=True)
+class RetryBudget:
+    """How many retries may be in flight: `percent` of the requests in flight, and `minimum` at least. None: Istio's default."""
+
+    percent: float | None = None
+    minimum: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +109,7 @@ class OutlierDetection:
     consecutive_5xx: int | None = None
     consecutive_gateway_errors: int | None = None
     consecutive_local_origin_failures: int | None = None
-    split_external_local_origin_errors: bool = False
+    split_external_local_origin_errors: bool | None = None
     interval: float | None = None
     base_ejection_time: float | None = None
     max_ejection_percent: int | None = None
@@ -136,11 +147,13 @@ class PortPolicy:
     connection_pool: ConnectionPool | None = None
     outlier_detection: OutlierDetection | None = None
     tls: ClientTls | None = None
+    retry_budget: RetryBudget | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TrafficPolicy:
-    """What all ports are given, and what some ports have instead (whole: a port's policy inherits nothing, as in Istio)."""
+    """What all ports are given, and what some ports have instead (whole: a port's policy inherits nothing but the retry budget,
+    as in Istio)."""
 
     all_ports: PortPolicy = PortPolicy()
     ports: tuple[tuple[int, PortPolicy], ...] = ()

@@ -20,6 +20,7 @@ from weft.model.traffic import (
     LoadBalancing,
     OutlierDetection,
     PortPolicy,
+    RetryBudget,
     ServicePolicy,
     Subset,
     TlsMode,
@@ -79,9 +80,10 @@ def traffic_policy(policy: spec.TrafficPolicy) -> TrafficPolicy:
 def _port_policy(policy: spec.TrafficPolicy | spec.PortTrafficPolicy) -> PortPolicy:
     return PortPolicy(
         _load_balancing(policy.load_balancer) if policy.load_balancer else None,
-        _connection_pool(policy.connection_pool) if policy.connection_pool else None,
-        _outlier_detection(policy.outlier_detection) if policy.outlier_detection else None,
+        connection_pool(policy.connection_pool) if policy.connection_pool else None,
+        outlier_detection(policy.outlier_detection) if policy.outlier_detection else None,
         _tls(policy.tls) if policy.tls else None,
+        retry_budget(policy.retry_budget) if isinstance(policy, spec.TrafficPolicy) and policy.retry_budget else None,
     )
 
 
@@ -109,13 +111,23 @@ def _hash_key(of: spec.ConsistentHash) -> HashKey | None:
     if of.http_header_name:
         return HashOnHeader(of.http_header_name)
     if of.http_cookie:
-        return HashOnCookie(of.http_cookie.name, _seconds(of.http_cookie.ttl), of.http_cookie.path)
+        return _cookie(of.http_cookie)
     if of.http_query_parameter_name:
         return HashOnQuery(of.http_query_parameter_name)
     return HashOnSourceIp() if of.use_source_ip else None
 
 
-def _connection_pool(of: spec.ConnectionPool) -> ConnectionPool:
+def _cookie(of: spec.HttpCookie) -> HashOnCookie:
+    return HashOnCookie(of.name, _seconds(of.ttl), of.path, tuple((one.name, one.value) for one in of.attributes))
+
+
+def retry_budget(of: spec.RetryBudget) -> RetryBudget:
+    """How many retries may be in flight."""
+    return RetryBudget(of.percent, of.min_retry_concurrency)
+
+
+def connection_pool(of: spec.ConnectionPool) -> ConnectionPool:
+    """The limits of one proxy."""
     tcp, http = of.tcp or spec.TcpSettings(), of.http or spec.HttpSettings()
     probes = tcp.tcp_keepalive
     return ConnectionPool(
@@ -130,15 +142,19 @@ def _connection_pool(of: spec.ConnectionPool) -> ConnectionPool:
         idle_timeout=_seconds(http.idle_timeout),
         max_concurrent_streams=http.max_concurrent_streams,
         tcp_idle_timeout=_seconds(tcp.idle_timeout),
+        http2={"UPGRADE": True, "DO_NOT_UPGRADE": False}.get(http.h2_upgrade_policy),
+        client_protocol=http.use_client_protocol or None,
     )
 
 
-def _outlier_detection(of: spec.OutlierDetection) -> OutlierDetection:
+def outlier_detection(of: spec.OutlierDetection) -> OutlierDetection:
+    """When endpoints are left out. The old `consecutiveErrors` counts gateway errors, and nothing else then counts 5xx."""
+    older = of.consecutive_errors if of.consecutive_gateway_errors is None else None
     return OutlierDetection(
-        of.consecutive_5xx_errors,
-        of.consecutive_gateway_errors,
+        0 if older and of.consecutive_5xx_errors is None else of.consecutive_5xx_errors,
+        older if of.consecutive_gateway_errors is None else of.consecutive_gateway_errors,
         of.consecutive_local_origin_failures,
-        of.split_external_local_origin_errors,
+        of.split_external_local_origin_errors or None,
         _seconds(of.interval),
         _seconds(of.base_ejection_time),
         of.max_ejection_percent,

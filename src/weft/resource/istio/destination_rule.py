@@ -25,7 +25,7 @@ SimpleBalancer = Literal["UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH", "
 H2UpgradePolicy = Literal["DEFAULT", "DO_NOT_UPGRADE", "UPGRADE"]
 ClientTlsMode = Literal["DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"]
 
-_HTTP2 = "between sidecars it is always HTTP/2; elsewhere the port's protocol decides"
+_HTTP2 = "For endpoints without a sidecar; between sidecars it is always HTTP/2."
 
 
 class CookieAttribute(Message, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ class HttpCookie(Message, frozen=True, kw_only=True):
     name: str
     path: str = ""
     ttl: DurationOrZero | None = None
-    attributes: Annotated[tuple[CookieAttribute, ...], UNSUPPORTED] = ()
+    attributes: tuple[CookieAttribute, ...] = ()
 
 
 class RingHash(Message, frozen=True, kw_only=True):
@@ -135,8 +135,8 @@ class HttpSettings(Message, frozen=True, kw_only=True):
     max_requests_per_connection: Int32 | None = None
     max_retries: Int32 | None = None
     idle_timeout: Duration | None = None
-    h2_upgrade_policy: Annotated[H2UpgradePolicy, unsupported(_HTTP2, unless="DEFAULT")] = "DEFAULT"
-    use_client_protocol: Annotated[bool, unsupported(_HTTP2)] = False
+    h2_upgrade_policy: Annotated[H2UpgradePolicy, Meta(description=_HTTP2)] = "DEFAULT"
+    use_client_protocol: Annotated[bool, Meta(description=_HTTP2)] = False
     max_concurrent_streams: Int32 | None = None
 
 
@@ -154,7 +154,7 @@ class OutlierDetection(Message, frozen=True, kw_only=True):
     consecutive_local_origin_failures: UInt32 | None = None
     consecutive_gateway_errors: UInt32 | None = None
     consecutive_5xx_errors: UInt32 | None = field(default=None, name="consecutive5xxErrors")
-    consecutive_errors: Annotated[Int32 | None, unsupported("use consecutive5xxErrors or consecutiveGatewayErrors")] = None
+    consecutive_errors: Annotated[Int32 | None, deprecated("consecutiveGatewayErrors")] = None
     interval: Duration | None = None
     base_ejection_time: Duration | None = None
     max_ejection_percent: Percentage | None = None
@@ -202,7 +202,7 @@ class ProxyProtocol(Message, frozen=True, kw_only=True):
 
 
 class RetryBudget(Message, frozen=True, kw_only=True):
-    """The share of requests that may be retries."""
+    """How many retries may be in flight: `percent` (20) of the requests in flight, `min_retry_concurrency` (3) at least."""
 
     percent: PercentageFloat | None = None
     min_retry_concurrency: UInt32 | None = None
@@ -218,7 +218,7 @@ class TrafficPolicy(Message, frozen=True, kw_only=True):
     port_level_settings: Annotated[tuple[PortTrafficPolicy, ...], Meta(max_length=4096)] = ()
     tunnel: Annotated[Tunnel | None, UNSUPPORTED] = None
     proxy_protocol: Annotated[ProxyProtocol | None, UNSUPPORTED] = None
-    retry_budget: Annotated[RetryBudget | None, UNSUPPORTED] = None
+    retry_budget: RetryBudget | None = None
 
 
 class Subset(Message, frozen=True, kw_only=True):

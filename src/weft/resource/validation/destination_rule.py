@@ -1,5 +1,7 @@
 """The rules of DestinationRule."""
 
+import re
+
 from weft.resource import names
 from weft.resource.field_path import below, child, item
 from weft.resource.istio.destination_rule import (
@@ -7,7 +9,9 @@ from weft.resource.istio.destination_rule import (
     ConnectionPool,
     ConsistentHash,
     DestinationRule,
+    HttpCookie,
     LoadBalancer,
+    OutlierDetection,
     PortTrafficPolicy,
     Subset,
     TrafficPolicy,
@@ -15,6 +19,7 @@ from weft.resource.istio.destination_rule import (
 from weft.resource.problems import Problems
 from weft.resource.validation.labels import duplicates, export_to, labels
 
+_COOKIE_VALUE = re.compile(r"[ -:<-~]*")  # visible, and no semicolon
 _LARGEST_RING = 8 * 1024 * 1024  # Envoy's limits of both tables
 _LARGEST_TABLE = 5_000_011
 
@@ -61,7 +66,9 @@ def _parts(value: TrafficPolicy | PortTrafficPolicy, path: str, problems: Proble
     if value.load_balancer is not None:
         _load_balancer(value.load_balancer, child(path, "loadBalancer"), problems)
     if value.connection_pool is not None:
-        _connection_pool(value.connection_pool, child(path, "connectionPool"), problems)
+        connection_pool(value.connection_pool, child(path, "connectionPool"), problems)
+    if value.outlier_detection is not None:
+        outlier_detection(value.outlier_detection, child(path, "outlierDetection"), problems)
     if value.tls is not None:
         _tls(value.tls, child(path, "tls"), problems)
 
@@ -93,7 +100,7 @@ def _consistent_hash(value: ConsistentHash, path: str, problems: Problems) -> No
     if value.http_header_name:
         problems.invalid(child(path, "httpHeaderName"), names.header(value.http_header_name))
     if value.http_cookie is not None:
-        problems.invalid(below(path, "httpCookie", "name"), names.header(value.http_cookie.name))
+        _cookie(value.http_cookie, child(path, "httpCookie"), problems)
     problems.conflict(path, {"ringHash": value.ring_hash is not None, "maglev": value.maglev is not None})
     ring = value.ring_hash.minimum_ring_size if value.ring_hash else None
     for place, size in (("ringHash.minimumRingSize", ring), ("minimumRingSize", value.minimum_ring_size)):
@@ -106,11 +113,35 @@ def _consistent_hash(value: ConsistentHash, path: str, problems: Problems) -> No
         )
 
 
+def _cookie(value: HttpCookie, path: str, problems: Problems) -> None:
+    problems.invalid(child(path, "name"), names.header(value.name))
+    for index, attribute in enumerate(value.attributes):
+        place = item(child(path, "attributes"), index)
+        problems.invalid(child(place, "name"), names.header(attribute.name))
+        if not _COOKIE_VALUE.fullmatch(attribute.value):
+            problems.invalid(child(place, "value"), f"{attribute.value[:40]!r} is no value of a cookie's attribute")
+    named = [(one.name.lower(), child(item(child(path, "attributes"), i), "name")) for i, one in enumerate(value.attributes)]
+    duplicates(named, "the attribute", problems)
+    if value.attributes and value.ttl is None:
+        why = "without ttl no cookie is made"
+        problems.add("no-effect", child(path, "attributes"), name="attributes", why=why, hint="set ttl: 0s for a session")
+
+
 def _is_prime(number: int) -> bool:
     return number > 1 and all(number % factor for factor in range(2, int(number**0.5) + 1))
 
 
-def _connection_pool(value: ConnectionPool, path: str, problems: Problems) -> None:
+def outlier_detection(value: OutlierDetection, path: str, problems: Problems) -> None:
+    """The old name of a threshold, and the new one."""
+    older = value.consecutive_errors
+    newer = value.consecutive_gateway_errors is not None
+    problems.conflict(path, {"consecutiveErrors": older is not None, "consecutiveGatewayErrors": newer})
+    if older is not None and older < 0:
+        problems.invalid(child(path, "consecutiveErrors"), f"{older} is not a number of errors: at least 0")
+
+
+def connection_pool(value: ConnectionPool, path: str, problems: Problems) -> None:
+    """Limits are no negative numbers."""
     if value.tcp is None and value.http is None:
         problems.invalid(path, "tcp or http is needed")
     limits = {
@@ -124,6 +155,9 @@ def _connection_pool(value: ConnectionPool, path: str, problems: Problems) -> No
     for name, limit in limits.items():
         if limit is not None and limit < 0:
             problems.invalid(below(path, *name.split(".")), f"{limit} is not a limit: at least 0")
+    if value.http and value.http.use_client_protocol and value.http.h2_upgrade_policy != "DEFAULT":
+        why = "useClientProtocol decides"
+        problems.add("no-effect", below(path, "http", "h2UpgradePolicy"), name="h2UpgradePolicy", why=why, hint="")
 
 
 def _tls(value: ClientTlsSettings, path: str, problems: Problems) -> None:
