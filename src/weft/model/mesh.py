@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from weft.hostname import DEFAULT_DOMAIN, Names
 from weft.model.endpoint import Endpoint
+from weft.model.extension import EnvoyFilter
 from weft.model.gateway import Gateway
 from weft.model.route import RouteSet
 from weft.model.security import PeerAuthentication
@@ -43,6 +44,7 @@ class Mesh:
     policies: Mapping[str, tuple[ServicePolicy, ...]] = field(default_factory=dict)
     peer_authentications: Mapping[str, tuple[PeerAuthentication, ...]] = field(default_factory=dict)  # by namespace
     gateways: Mapping[str, Gateway] = field(default_factory=dict)  # by namespace/name
+    envoy_filters: Mapping[str, tuple[EnvoyFilter, ...]] = field(default_factory=dict)  # by namespace, in order
     names: Names | None = field(default=None, compare=False, repr=False)
     gateway_routes: Mapping[str, tuple[RouteSet, ...]] | None = field(default=None, compare=False, repr=False)
 

@@ -12,6 +12,7 @@ from weft.resource.gateway_api.grpc_route import GrpcRoute
 from weft.resource.gateway_api.http_route import HttpRoute
 from weft.resource.gateway_api.reference_grant import ReferenceGrant
 from weft.resource.istio.destination_rule import DestinationRule
+from weft.resource.istio.envoy_filter import EnvoyFilter
 from weft.resource.istio.gateway import Gateway
 from weft.resource.istio.peer_authentication import PeerAuthentication
 from weft.resource.istio.service_entry import ServiceEntry
@@ -110,6 +111,10 @@ WORKLOAD_ENTRY = Kind(
     categories=_NETWORKING_CATEGORIES, body_required=True,
     columns=(AGE, Column("Address", ".spec.address"), Column("Labels", ".spec.labels", 1)),
 )  # fmt: skip
+ENVOY_FILTER = Kind(
+    _NETWORKING, ("v1alpha3",), "EnvoyFilter", "envoyfilters", "envoyfilter", EnvoyFilter, categories=_NETWORKING_CATEGORIES,
+    columns=(Column("Priority", ".spec.priority", 1, "integer"), AGE),
+)  # fmt: skip
 PEER_AUTHENTICATION = Kind(
     _SECURITY, ("v1", "v1beta1"), "PeerAuthentication", "peerauthentications", "peerauthentication", PeerAuthentication,
     ("pa",), categories=("istio-io", "security-istio-io"),
@@ -135,6 +140,7 @@ KINDS: tuple[Kind, ...] = (
     GATEWAY,
     SERVICE_ENTRY,
     WORKLOAD_ENTRY,
+    ENVOY_FILTER,
     PEER_AUTHENTICATION,
     NODE,
 )

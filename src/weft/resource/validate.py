@@ -9,6 +9,7 @@ from weft.resource.gateway_api.grpc_route import GrpcRoute
 from weft.resource.gateway_api.http_route import HttpRoute
 from weft.resource.gateway_api.reference_grant import ReferenceGrant
 from weft.resource.istio.destination_rule import DestinationRule
+from weft.resource.istio.envoy_filter import EnvoyFilter
 from weft.resource.istio.gateway import Gateway
 from weft.resource.istio.peer_authentication import PeerAuthentication
 from weft.resource.istio.service_entry import ServiceEntry
@@ -18,6 +19,7 @@ from weft.resource.problems import Problems
 from weft.resource.resource import Resource
 from weft.resource.validation import core, gateway_api, gateway_api_routes
 from weft.resource.validation.destination_rule import destination_rule
+from weft.resource.validation.envoy_filter import envoy_filter
 from weft.resource.validation.gateway import gateway
 from weft.resource.validation.labels import metadata
 from weft.resource.validation.peer_authentication import peer_authentication
@@ -40,6 +42,8 @@ def validate(resource: Resource, problems: Problems) -> None:
             service_entry(spec, problems)
         case WorkloadEntry() as spec:
             workload_entry(spec, "spec", problems)
+        case EnvoyFilter() as spec:
+            envoy_filter(spec, problems)
         case PeerAuthentication() as spec:
             peer_authentication(spec, problems)
         case GatewayClass() as spec:

@@ -18,6 +18,7 @@ from weft.resource.gateway_api.grpc_route import GrpcRoute
 from weft.resource.gateway_api.http_route import HttpRoute
 from weft.resource.gateway_api.reference_grant import ReferenceGrant
 from weft.resource.istio.destination_rule import DestinationRule
+from weft.resource.istio.envoy_filter import EnvoyFilter
 from weft.resource.istio.gateway import Gateway
 from weft.resource.istio.peer_authentication import PeerAuthentication
 from weft.resource.istio.service_entry import ServiceEntry
@@ -25,6 +26,7 @@ from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.resource import Resource
 from weft.translate.endpoints import workload_entry
+from weft.translate.envoy_filters import envoy_filter
 from weft.translate.gateway_api.listeners import api_gateway, gateway_class, namespace, reference_grant
 from weft.translate.gateway_api.routes import grpc_route, http_route
 from weft.translate.gateway_api.status import Status
@@ -84,6 +86,8 @@ def statement(resource: Resource, settings: Settings) -> Statement | None:
             return destination_rule(resource, spec, settings)
         case Gateway() as spec:
             return gateway(resource, spec)
+        case EnvoyFilter() as spec:
+            return envoy_filter(resource, spec)
         case PeerAuthentication() as spec:
             return peer_authentication(resource, spec)
         case Namespace() as spec:

@@ -43,6 +43,7 @@ class Revision:
         self._policies = Draft(mesh.policies)
         self._peer_authentications = Draft(mesh.peer_authentications)
         self._gateways = Draft(mesh.gateways)
+        self._envoy_filters = Draft(mesh.envoy_filters)
         self._statements: Shelves[Shelf, Statement] = Shelves(index.statements)
         self._rules = Draft(index.rules)
         self._attachments = AttachmentsDraft(index.attachments)
@@ -119,6 +120,11 @@ class Revision:
             self._policies.put(host, merged(rules))
         if gone.gateway or come.gateway:
             self._gateways.put(f"{ref.namespace}/{ref.name}", come.gateway)
+        if gone.envoy_filter or come.envoy_filter:
+            others = [one for one in self._envoy_filters.get(ref.namespace) or () if one.origin != ref]
+            if come.envoy_filter:
+                insort(others, come.envoy_filter, key=lambda one: one.rank)
+            self._envoy_filters.put(ref.namespace, tuple(others))
         if gone.peer_authentication or come.peer_authentication:
             before = self._peer_authentications.get(ref.namespace) or ()
             self._peer_authentications.put(ref.namespace, replaced(before, ref, come.peer_authentication))
@@ -231,12 +237,14 @@ class Revision:
             self._policies.frozen(),
             self._peer_authentications.frozen(),
             self._gateways.frozen(),
+            self._envoy_filters.frozen(),
             self._names(),
             self._gateway_routes.frozen(),
         )
         hosts = self._services.changed() | self._routes.changed() | self._policies.changed()
         backed = frozenset(key.rpartition("/")[2] for key in self._endpoints.changed())
-        everything = bool(self._gateways.changed() or self._peer_authentications.changed()) or any(map(is_wildcard, hosts))
+        whole = self._gateways.changed() | self._peer_authentications.changed() | self._envoy_filters.changed()
+        everything = bool(whole) or any(map(is_wildcard, hosts))
         return mesh, Change(hosts, backed - hosts, everything)
 
     def _names(self) -> Names:

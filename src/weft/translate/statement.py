@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from weft.model.endpoint import Health, Locality
+from weft.model.extension import EnvoyFilter
 from weft.model.gateway import Gateway
 from weft.model.labels import Labels
 from weft.model.route import RouteSet
@@ -83,3 +84,4 @@ class Statement:
     references: tuple[Reference, ...] = ()
     gateways: tuple[tuple[str, Ref], ...] = ()
     api: Said | None = None
+    envoy_filter: EnvoyFilter | None = None
