@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 from weft.compile import cluster as cluster_message
 from weft.compile.endpoint import cluster_load_assignment
 from weft.compile.listener import listener
+from weft.compile.patcher import Patcher
 from weft.compile.route_configuration import route_configuration
 from weft.compile.scope import gateway, listeners, sidecar
 from weft.compile.scope.inputs import VirtualHostInput
+from weft.compile.scope.patches import patches
 from weft.compile.scope.rules import asks_labels
 from weft.compile.virtual_host import virtual_host
 from weft.envoy.names import BLACK_HOLE, PASSTHROUGH
@@ -65,6 +67,10 @@ class Cache:
                 self._lists.popitem(last=False)
         return found
 
+    def kept(self, made: tuple[EnvoyResource, ...]) -> tuple[EnvoyResource, ...]:
+        """The same tuple for equal resources."""
+        return self._lists.setdefault(made, made)
+
     def view(self, mesh: Mesh) -> View:
         """What has been looked up in `mesh` so far. A new mesh begins anew; snapshots of an older one keep theirs."""
         if self._view is None or self._view.mesh is not mesh:
@@ -80,7 +86,7 @@ class Cache:
 class ProxySnapshot:
     """What one proxy may ask for, at one revision."""
 
-    __slots__ = ("_cache", "_caller", "_mesh", "_proxy", "_seen", "_view")
+    __slots__ = ("_cache", "_caller", "_mesh", "_patcher", "_proxy", "_seen", "_view")
 
     def __init__(self, mesh: Mesh, proxy: Proxy, cache: Cache) -> None:
         self._mesh = mesh
@@ -89,30 +95,42 @@ class ProxySnapshot:
         self._view = cache.view(mesh)
         self._seen = self._view.seen
         self._caller = sidecar.caller(proxy)
+        own = patches(mesh, proxy)
+        self._patcher = Patcher(mesh, proxy, own, cache) if own else None
 
     def listeners(self) -> tuple[EnvoyResource, ...]:
         """All listeners of the proxy."""
         scoped = gateway.listeners if self._proxy.gateway else listeners.listeners
-        return self._once(("listeners", self._proxy), lambda: self._cache.resources(listener, scoped(self._mesh, self._proxy)))
+        made = self._once(("listeners", self._proxy), lambda: self._cache.resources(listener, scoped(self._mesh, self._proxy)))
+        if self._patcher is None:
+            return made
+        patcher = self._patcher
+        return self._once(("patched listeners", self._proxy), lambda: self._cache.kept(patcher.listeners(made)))
 
     def route_configuration(self, name: str) -> EnvoyResource | None:
         """A route configuration that one of the listeners names; None when none does."""
         scoped = gateway.route_configuration if self._proxy.gateway else listeners.route_configuration
-        return self._once(
+        made = self._once(
             ("routes", self._proxy, name), lambda: self._made(route_configuration, scoped(self._mesh, self._proxy, name))
         )
+        return made if made is None or self._patcher is None else self._patcher.route_configuration(made)
 
     def virtual_host(self, route_config: str, host: str) -> EnvoyResource:
         """The virtual host that answers `host`; one that says so when the host is unknown."""
-        return self._alike(
+        made = self._alike(
             ("host", route_config, host), lambda: self._cache.resource(virtual_host, self._host(route_config, host))
         )
+        return made if self._patcher is None else self._patcher.virtual_host(made, route_config, host)
 
     def _host(self, route_config: str, host: str) -> VirtualHostInput:
         return sidecar.virtual_host(self._mesh, self._caller, route_config, host)
 
     def cluster(self, name: str) -> EnvoyResource | None:
-        """A cluster by name. A destination that exists no more is a cluster without endpoints; None: not a name of ours."""
+        """A cluster by name. A destination that exists no more is a cluster without endpoints; None: nobody's name."""
+        made = self._cluster(name)
+        return made if self._patcher is None else self._patcher.cluster(made, name)
+
+    def _cluster(self, name: str) -> EnvoyResource | None:
         if name == PASSTHROUGH:
             return self._once(name, cluster_message.passthrough)
         if name == BLACK_HOLE:
@@ -132,8 +150,8 @@ class ProxySnapshot:
         )
 
     def eager_clusters(self) -> Iterable[str]:
-        """Nothing besides what the listeners name: everything else is asked for."""
-        return ()
+        """What patches add or send to: everything else is named by a listener or asked for."""
+        return () if self._patcher is None else self._patcher.eager_clusters()
 
     def _made(self, make: Callable[[Any], EnvoyResource], of: Hashable | None) -> EnvoyResource | None:
         return None if of is None else self._cache.resource(make, of)

@@ -72,6 +72,12 @@ def _invalid(route_config: str) -> VirtualHostInput:
     return VirtualHostInput(vhds_name(route_config, _INVALID), (_INVALID,), _always(text))
 
 
+def port_of(mesh: Mesh, namespace: str, host: str) -> int:
+    """The port that `host`, as it stands in a request, means to a caller in `namespace`; 0: it is no host's name."""
+    parts = asked(host)
+    return _port_number(answer(mesh, namespace, parts.host), parts.port) if parts else 0
+
+
 def _port_number(found: Answer, written: int) -> int:
     if found.service:
         port = port_asked(found.service, written)
