@@ -78,7 +78,11 @@ async def test_one_failure_of_several_is_forgiven_and_an_end_is_not() -> None:
     server = await asyncio.start_server(lambda r, w: http1.serve(r, w, page), "127.0.0.1", 0)
     instance = [_instance(server.sockets[0].getsockname()[1], HealthCheck("http", interval=0.05, retries=3))]
     changed = asyncio.Event()
-    task = asyncio.create_task(health.follow(lambda: instance[0], _environment, said.append, changed))
+
+    async def report(why: str) -> None:
+        said.append(why)
+
+    task = asyncio.create_task(health.follow(lambda: instance[0], _environment, report, changed))
     async with server:
         await asyncio.sleep(0.1)
         assert said == [""]

@@ -129,8 +129,12 @@ def test_the_agent_hears_of_the_application_s_ports() -> None:
             "protocol": "http",
             "listen": {"host": "127.0.0.1", "port": 20000},
             "application": {"host": "127.0.0.1", "port": 20001},
+            "ask": False,
         }
     ]
+    undeclared = _plan("command: x, x-weft: {ports: [{port: 80}, {name: web, port: 81}, {name: db, port: 3306}]}")
+    ports = undeclared.message("run", 7)["inbound"]
+    assert [(port["name"], port["ask"]) for port in ports] == [("port-80", True), ("web", True), ("db", False)]
     assert (message["labels"], message["pid"], message["state"]) == ({"app": "web", "version": "v1"}, 7, "run")
 
 

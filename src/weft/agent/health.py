@@ -93,7 +93,10 @@ def _words(error: OSError) -> str:
 
 
 async def follow(
-    current: Callable[[], Instance], environment: Environment, report: Callable[[str], None], changed: asyncio.Event
+    current: Callable[[], Instance],
+    environment: Environment,
+    report: Callable[[str], Awaitable[None]],
+    changed: asyncio.Event,
 ) -> None:
     """Asks until cancelled, and reports each change: empty for healthy, else why not.
 
@@ -111,7 +114,7 @@ async def follow(
         failures = failures + 1 if why else 0
         if not why or said is None or not instance.pid or (said == "" and failures >= check.retries):
             if why != said:
-                report(why)
+                await report(why)
             said = why
         try:
             async with asyncio.timeout(check.interval if not said and not why else min(EAGER, check.interval)):

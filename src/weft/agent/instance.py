@@ -1,5 +1,6 @@
 """An instance: one application (or gateway) the supervisor wants beside an Envoy, as it stands in the supervisor's messages."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -18,13 +19,15 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class InboundPort(msgspec.Struct, frozen=True):
-    """A port the workload serves: its number for callers, where the sidecar listens, where the application does."""
+    """A port the workload serves: its number for callers, where the sidecar listens, where the application does. `ask`: nothing
+    declares what is spoken there."""
 
     name: str
     number: int
     protocol: str
     listen: Address
     application: Address
+    ask: bool = False
 
 
 class Upstream(msgspec.Struct, frozen=True):
@@ -78,8 +81,12 @@ class Instance(msgspec.Struct, frozen=True):
         """`namespace/name`: the name of the workload and the node id of its Envoy."""
         return f"{self.namespace}/{self.name}"
 
-    def workload(self, health: node_pb2.Health, envoy_version: str) -> node_pb2.Workload:
-        """The instance as it is registered at the control plane."""
+    def port_of_service(self, port: InboundPort) -> str:
+        """What a port is called that all instances of the service have."""
+        return f"{self.namespace}/{self.service or self.name}:{port.number}"
+
+    def workload(self, health: node_pb2.Health, envoy_version: str, asked: Mapping[str, str] = {}) -> node_pb2.Workload:
+        """The instance as it is registered at the control plane. `asked` are the protocols, by port name, that were found out."""
         return node_pb2.Workload(
             namespace=self.namespace,
             name=self.name,
@@ -95,7 +102,8 @@ class Instance(msgspec.Struct, frozen=True):
                 node_pb2.InboundPort(
                     name=port.name,
                     number=port.number,
-                    protocol=port.protocol,
+                    protocol=asked.get(port.name) or port.protocol,
+                    asked=port.name in asked,
                     listen=_address(port.listen),
                     application=_address(port.application),
                 )

@@ -20,6 +20,7 @@ from weft.agent.gateway_ports import Choice, GatewayPorts, Machine
 from weft.agent.held import HeldFiles
 from weft.agent.instance import Instance
 from weft.agent.node_client import NodeClient
+from weft.agent.pins import Pins
 from weft.agent.proxy_session import Rebind
 from weft.agent.registry_client import RegistryClient, Telemetry
 from weft.agent.supervisor_client import Exited, SupervisorClient, Workloads
@@ -51,6 +52,7 @@ async def run(config: AgentConfig) -> None:
             relay=XdsRelay(config.socket, certificates, client, registry, HeldFiles(config.directory / "held")),
             binary=envoy,
             envoy_version=await asyncio.to_thread(version, envoy),
+            pins=Pins(config.directory / "asked.json"),
         ),
     )
     certificates.connect(client, client.use)

@@ -8,7 +8,7 @@ it looks unhealthy.
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -17,7 +17,9 @@ from weft.agent.certificates import Certificates
 from weft.agent.config import AgentConfig
 from weft.agent.envoy_process import EnvoyProcess
 from weft.agent.instance import Instance
+from weft.agent.pins import Pins
 from weft.agent.registry_client import RegistryClient
+from weft.agent.spoken_protocol import NOT_ASKED, spoken_protocol
 from weft.agent.supervisor_client import SupervisorClient, SupervisorError
 from weft.agent.xds_relay import XdsRelay
 from weft.envoy.binary import Binary
@@ -43,6 +45,7 @@ class Node:
     relay: XdsRelay
     binary: Binary
     envoy_version: str
+    pins: Pins = field(default_factory=Pins)
 
 
 class Workload:
@@ -61,6 +64,7 @@ class Workload:
         self._draining = False
         self._unhealthy = "not asked yet"
         self._exposed: set[tuple[int, int]] = set()
+        self._asked: dict[str, str] = {}  # protocols by port name
 
     @property
     def spiffe_id(self) -> SpiffeId:
@@ -144,6 +148,8 @@ class Workload:
             return False
         self._envoy_live = True
         self._unhealthy = await self._first_probe()
+        if not self._unhealthy:
+            await self._ask()
         return True
 
     async def _first_probe(self) -> str:
@@ -187,7 +193,32 @@ class Workload:
     async def _follow_health(self) -> None:
         if self.instance.gateway:
             return
-        await health.follow(lambda: self.instance, self._environment, self._set_health, self._changed)
+        await health.follow(lambda: self.instance, self._environment, self._found_health, self._changed)
+
+    async def _found_health(self, why: str) -> None:
+        if not why:
+            await self._ask()
+        self._set_health(why)
+
+    async def _ask(self) -> None:
+        """Finds out what is spoken on ports that do not declare it: once for a service, before it gets its first request."""
+        pins, asked = self._node.pins, {}
+        for port in self.instance.inbound:
+            of_service = self.instance.port_of_service(port)
+            if not port.ask:
+                pins.keep(of_service, "")
+                continue
+            if not pins.of(of_service):
+                try:
+                    spoken = "tcp" if port.number in NOT_ASKED else await spoken_protocol(port.application)
+                except OSError:
+                    continue  # nobody is there yet: what is not known is passed on as bytes
+                LOG.info("asked application workload=%s port=%d protocol=%s", self.instance.key, port.number, spoken)
+                pins.keep(of_service, spoken)
+            asked[port.name] = pins.of(of_service)
+        if asked != self._asked:
+            self._asked = asked
+            await self._node.supervisor.tell("asked", instance=self.instance.key, ports=asked)
 
     def _set_health(self, why: str) -> None:
         if why != self._unhealthy:
@@ -208,7 +239,7 @@ class Workload:
         if self._draining:
             return
         state = node_pb2.HEALTHY if self._well else node_pb2.UNHEALTHY
-        self._node.registry.upsert(self.instance.workload(state, self._node.envoy_version))
+        self._node.registry.upsert(self.instance.workload(state, self._node.envoy_version, self._asked))
         self._changed_health.set()
 
     async def _tell_health(self) -> None:
@@ -249,7 +280,7 @@ class Workload:
         LOG.info("draining workload=%s", self.instance.key)
         self._draining = True
         registry, key = self._node.registry, self.instance.key
-        registry.upsert(self.instance.workload(node_pb2.DRAINING, self._node.envoy_version))
+        registry.upsert(self.instance.workload(node_pb2.DRAINING, self._node.envoy_version, self._asked))
         await asyncio.sleep(REMOVAL)
         registry.remove(key)
         loop = asyncio.get_running_loop()

@@ -30,12 +30,14 @@ def proxies(
         case Format.NAME:
             print_lines(each["proxy"] for each in found)
         case _:
-            headers = ("proxy", "service", "sync", "listeners", "clusters", "hosts", "health", "envoy", "certificate until")
-            print(table(headers, [_row(each) for each in found]))
+            print(table(_HEAD, [_row(each) for each in found]))
             for each in found:
                 for rejection in each["rejections"]:
                     print(f"\n{each['proxy']} refused {rejection['resource']}: {rejection['message']}")
                     print("  made from: " + (", ".join(rejection["origins"]) or "weft's own settings"))
+
+
+_HEAD = ("proxy", "service", "ports", "sync", "listeners", "clusters", "hosts", "health", "envoy", "certificate until")
 
 
 def _row(each: Mapping[str, Any]) -> list[str]:
@@ -43,6 +45,7 @@ def _row(each: Mapping[str, Any]) -> list[str]:
     return [
         each["proxy"],
         f"{each['service']} {each['version']}".strip() or "-",
+        _ports(each["ports"]),
         each["sync"],
         str(holds.get("Listener", 0)),
         str(holds.get("Cluster", 0)),
@@ -51,3 +54,8 @@ def _row(each: Mapping[str, Any]) -> list[str]:
         each["envoy"] or "-",
         datetime.fromtimestamp(end, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if end else "-",
     ]
+
+
+def _ports(ports: Mapping[str, Mapping[str, Any]]) -> str:
+    """`9080 http`; a question mark follows what the application was asked."""
+    return ",".join(f"{number} {port['protocol']}{'?' if port['asked'] else ''}" for number, port in ports.items()) or "-"

@@ -68,10 +68,15 @@ def _row(each: dict[str, Any], more: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _ports(each: dict[str, Any]) -> str:
-    """`9080->15103` for a service's port and the application's; `80->8080` for a gateway's."""
-    ports = [f"{port['port']}->{port['application']}" for port in each["ports"]]
+    """`9080->15103` for a service's port and the application's, with what it speaks where it was asked; `80->8080` for a
+    gateway's."""
+    ports = [f"{port['port']}->{port['application']}{_asked(port)}" for port in each["ports"]]
     ports += [f"{port}->{bound}" if str(port) != str(bound) else str(port) for port, bound in each["gatewayPorts"].items()]
     return ",".join(ports) or "-"
+
+
+def _asked(port: dict[str, Any]) -> str:
+    return f" ({port['protocol']}, asked)" if port["asked"] else ""
 
 
 def _age(started: float | None) -> str:

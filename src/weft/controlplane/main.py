@@ -21,6 +21,7 @@ from weft.controlplane.admission import Judge
 from weft.controlplane.api.application import application, version
 from weft.controlplane.api.serve import ApiServer
 from weft.controlplane.api_access import ApiAccess
+from weft.controlplane.asked_protocols import AskedProtocols
 from weft.controlplane.canary.canary import Canary
 from weft.controlplane.config import ServeConfig
 from weft.controlplane.grants import CurrentGrants, grants
@@ -79,6 +80,7 @@ class ControlPlane:
             on_rejection=self._quarantine.rejected,
             judge=self._quarantine.judge,
         )
+        self._asked = AskedProtocols(self._store, self._reconciler, lambda: self._registry.proxies)
         self._observation = Observation()
         self._tokens = JoinTokens(config.home / "ca" / "tokens.db")
         self._refusals = RefusalLog()
@@ -108,6 +110,7 @@ class ControlPlane:
             self._reconciler.run(),
             StatusWriter(self._store, self._reconciler, timestamp).run(),
             self._registry.run(),
+            self._asked.run(),
             self._recheck(),
             self._keep_bundle(authority),
             self._ads.run(),
@@ -180,6 +183,8 @@ class ControlPlane:
         if table != self._grants.table:
             self._grants.table = table
             self._granted.set()
+        if self._reconciler.took("services"):
+            self._asked.touched()
         self._ads.publish(change)
 
     async def _recheck(self) -> None:
@@ -202,6 +207,7 @@ class ControlPlane:
             self._observation.begin(name)
         self._known = (self._known | names) & self._registry.proxies.keys()
         self._ads.refresh(names)
+        self._asked.changed(names)
 
     async def _snapshot_of(self, proxy: str) -> Snapshot | None:
         await self._registry.wait_for(proxy, _REGISTRATION)

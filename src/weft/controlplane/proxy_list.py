@@ -6,6 +6,8 @@ from typing import Any
 from weft.controlplane.observation import Observation
 from weft.discovery.registry import Registry
 from weft.model.endpoint import Health
+from weft.model.workload import InboundPort
+from weft.protocol import protocol
 from weft.xds.status import SessionStatus
 
 
@@ -28,8 +30,14 @@ def proxies(registry: Registry, sessions: Mapping[str, SessionStatus], observati
             "envoy": proxy.envoy_version,
             "certificateNotAfter": state.certificate_not_after if state else 0,
             "health": "healthy" if proxy.workload.health is Health.HEALTHY else proxy.workload.health.value,
+            "ports": {str(port.number): _spoken(port) for port in proxy.inbound},
             "listeners": {str(asked): bound for asked, bound in state.listeners.items()} if state else {},
         }
+
+
+def _spoken(port: InboundPort) -> dict[str, Any]:
+    """What is spoken on a port of the application, and whether it was asked."""
+    return {"name": port.name, "protocol": protocol(port.protocol or port.name).value, "asked": port.asked}
 
 
 def _rejections(session: SessionStatus | None) -> Iterator[Any]:

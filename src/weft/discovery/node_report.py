@@ -76,7 +76,12 @@ def _workload(message: node_pb2.Workload) -> Workload:
 def _inbound(message: node_pb2.InboundPort) -> InboundPort:
     _check(_PORT_NAME, message.name, "port name")
     return InboundPort(
-        message.name, _port(message.number), message.protocol, _address(message.listen), _address(message.application)
+        message.name,
+        _port(message.number),
+        message.protocol,
+        _address(message.listen),
+        _address(message.application),
+        message.asked,
     )
 
 

@@ -22,6 +22,9 @@ PORTS = "mesh.weft.dev/ports"
 
 Body = Mapping[str, Any]
 
+ASKED = "mesh.weft.dev/asked-protocols"
+"""The annotation with what the application answered that was asked what it speaks, as JSON by port name: `{"web": "http"}`."""
+
 _IDS = uuid.UUID("6d1f2f57-6a53-4a4b-8d4d-2a8f1f6f0a11")
 
 
@@ -79,10 +82,12 @@ def _metadata(proxy: Proxy, labels: Mapping[str, str], node: str, now: str, old:
 
 def _annotations(proxy: Proxy, old: Body) -> dict[str, Any]:
     """In `spec.ports` stands where the sidecar listens, which no Service and no policy names."""
-    kept = {name: value for name, value in old.items() if name != PORTS}
+    kept = {name: value for name, value in old.items() if name not in (PORTS, ASKED)}
     if proxy.inbound:
         numbers = {port.name: list(dict.fromkeys((port.number, port.application.port))) for port in proxy.inbound}
         kept[PORTS] = json.dumps(numbers, separators=(",", ":"))
+    if asked := {port.name: port.protocol for port in proxy.inbound if port.asked}:
+        kept[ASKED] = json.dumps(asked, separators=(",", ":"))
     return {"annotations": kept} if kept else {}
 
 
@@ -130,5 +135,5 @@ def _old_conditions(entry: Body | None) -> Mapping[str, Body]:
 def _content(entry: Body) -> tuple[object, ...]:
     conditions = {kind: condition.get("status") for kind, condition in _old_conditions(entry).items()}
     metadata = entry.get("metadata", {})
-    ports = (metadata.get("annotations") or {}).get(PORTS)
-    return metadata.get("labels"), ports, entry.get("spec"), conditions
+    annotations = metadata.get("annotations") or {}
+    return metadata.get("labels"), annotations.get(PORTS), annotations.get(ASKED), entry.get("spec"), conditions

@@ -19,7 +19,8 @@ class InboundPort:
     """One port a workload serves: where its sidecar listens for the mesh, and where the application listens.
 
     `name` is the port's name in the workload's declaration; `number` the port of the service, as callers know it;
-    `protocol` is the text a Service would carry as its `appProtocol` or port name.
+    `protocol` is the text a Service would carry as its `appProtocol` or port name; `asked`: nothing declares it, and the
+    application was asked.
     """
 
     name: str
@@ -27,6 +28,7 @@ class InboundPort:
     protocol: str
     listen: Address
     application: Address
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15weft/proto/node.proto\x12\x0cweft.node.v1\"7\n\x0bJoinRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x0b\n\x03\x63sr\x18\x03 \x01(\x0c\"D\n\x0cRenewRequest\x12\x14\n\x0c\x63\x65rtificates\x18\x01 \x01(\x0c\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"-\n\x0bSignRequest\x12\x11\n\tspiffe_id\x18\x01 \x01(\t\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\"?\n\x0b\x43\x65rtificate\x12\r\n\x05\x63hain\x18\x01 \x01(\x0c\x12\x0e\n\x06\x62undle\x18\x02 \x01(\x0c\x12\x11\n\tnot_after\x18\x03 \x01(\x03\"%\n\x07\x41\x64\x64ress\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\r\"\x90\x01\n\x0bInboundPort\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\r\x12\x10\n\x08protocol\x18\x03 \x01(\t\x12%\n\x06listen\x18\x04 \x01(\x0b\x32\x15.weft.node.v1.Address\x12*\n\x0b\x61pplication\x18\x05 \x01(\x0b\x32\x15.weft.node.v1.Address\"M\n\x08Upstream\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\r\x12%\n\x06listen\x18\x03 \x01(\x0b\x32\x15.weft.node.v1.Address\"\xc0\x03\n\x08Workload\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x17\n\x0fservice_account\x18\x03 \x01(\t\x12\x32\n\x06labels\x18\x04 \x03(\x0b\x32\".weft.node.v1.Workload.LabelsEntry\x12\x10\n\x08locality\x18\x05 \x01(\t\x12\x0f\n\x07network\x18\x06 \x01(\t\x12\x0e\n\x06weight\x18\x07 \x01(\r\x12$\n\x06health\x18\x08 \x01(\x0e\x32\x14.weft.node.v1.Health\x12\x0f\n\x07gateway\x18\t \x01(\x08\x12)\n\nhttp_proxy\x18\n \x01(\x0b\x32\x15.weft.node.v1.Address\x12*\n\x07inbound\x18\x0b \x03(\x0b\x32\x19.weft.node.v1.InboundPort\x12)\n\tupstreams\x18\x0c \x03(\x0b\x32\x16.weft.node.v1.Upstream\x12\x14\n\x0cgateway_host\x18\r \x01(\t\x12\x15\n\renvoy_version\x18\x0e \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x98\x01\n\x0c\x45\x64geCounters\x12\r\n\x05proxy\x18\x01 \x01(\t\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\x12\x10\n\x08requests\x18\x04 \x01(\x04\x12\x11\n\tsuccesses\x18\x05 \x01(\x04\x12\x0e\n\x06\x65rrors\x18\x06 \x01(\x04\x12\x13\n\x0b\x63onnections\x18\x07 \x01(\x04\x12\x0c\n\x04mtls\x18\x08 \x01(\x08\"M\n\x0b\x45\x64geLatency\x12\r\n\x05proxy\x18\x01 \x01(\t\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12\x0e\n\x06\x62ounds\x18\x03 \x03(\x01\x12\x0e\n\x06\x63ounts\x18\x04 \x03(\x04\"\xbb\x01\n\nProxyState\x12\r\n\x05proxy\x18\x01 \x01(\t\x12\x1d\n\x15\x63\x65rtificate_not_after\x18\x02 \x01(\x03\x12\x11\n\tconnected\x18\x03 \x01(\x08\x12:\n\tlisteners\x18\x04 \x03(\x0b\x32\'.weft.node.v1.ProxyState.ListenersEntry\x1a\x30\n\x0eListenersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"\xec\x01\n\nNodeReport\x12\x10\n\x08\x63omplete\x18\x01 \x01(\x08\x12&\n\x06upsert\x18\x02 \x03(\x0b\x32\x16.weft.node.v1.Workload\x12\x0e\n\x06remove\x18\x03 \x03(\t\x12)\n\x05\x65\x64ges\x18\x04 \x03(\x0b\x32\x1a.weft.node.v1.EdgeCounters\x12,\n\tlatencies\x18\x05 \x03(\x0b\x32\x19.weft.node.v1.EdgeLatency\x12)\n\x07proxies\x18\x06 \x03(\x0b\x32\x18.weft.node.v1.ProxyState\x12\x10\n\x08sequence\x18\x07 \x01(\x04\">\n\tNodeReply\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0e\n\x06\x62undle\x18\x02 \x01(\x0c\x12\x0f\n\x07refused\x18\x03 \x01(\t*2\n\x06Health\x12\x0b\n\x07HEALTHY\x10\x00\x12\r\n\tUNHEALTHY\x10\x01\x12\x0c\n\x08\x44RAINING\x10\x02\x32\x8a\x01\n\nEnrollment\x12<\n\x04Join\x12\x19.weft.node.v1.JoinRequest\x1a\x19.weft.node.v1.Certificate\x12>\n\x05Renew\x12\x1a.weft.node.v1.RenewRequest\x1a\x19.weft.node.v1.Certificate2L\n\x0c\x43\x65rtificates\x12<\n\x04Sign\x12\x19.weft.node.v1.SignRequest\x1a\x19.weft.node.v1.Certificate2M\n\x08Registry\x12\x41\n\x08Register\x12\x18.weft.node.v1.NodeReport\x1a\x17.weft.node.v1.NodeReply(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15weft/proto/node.proto\x12\x0cweft.node.v1\"7\n\x0bJoinRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x0b\n\x03\x63sr\x18\x03 \x01(\x0c\"D\n\x0cRenewRequest\x12\x14\n\x0c\x63\x65rtificates\x18\x01 \x01(\x0c\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"-\n\x0bSignRequest\x12\x11\n\tspiffe_id\x18\x01 \x01(\t\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\"?\n\x0b\x43\x65rtificate\x12\r\n\x05\x63hain\x18\x01 \x01(\x0c\x12\x0e\n\x06\x62undle\x18\x02 \x01(\x0c\x12\x11\n\tnot_after\x18\x03 \x01(\x03\"%\n\x07\x41\x64\x64ress\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\r\"\x9f\x01\n\x0bInboundPort\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\r\x12\x10\n\x08protocol\x18\x03 \x01(\t\x12%\n\x06listen\x18\x04 \x01(\x0b\x32\x15.weft.node.v1.Address\x12*\n\x0b\x61pplication\x18\x05 \x01(\x0b\x32\x15.weft.node.v1.Address\x12\r\n\x05\x61sked\x18\x06 \x01(\x08\"M\n\x08Upstream\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0c\n\x04port\x18\x02 \x01(\r\x12%\n\x06listen\x18\x03 \x01(\x0b\x32\x15.weft.node.v1.Address\"\xc0\x03\n\x08Workload\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x17\n\x0fservice_account\x18\x03 \x01(\t\x12\x32\n\x06labels\x18\x04 \x03(\x0b\x32\".weft.node.v1.Workload.LabelsEntry\x12\x10\n\x08locality\x18\x05 \x01(\t\x12\x0f\n\x07network\x18\x06 \x01(\t\x12\x0e\n\x06weight\x18\x07 \x01(\r\x12$\n\x06health\x18\x08 \x01(\x0e\x32\x14.weft.node.v1.Health\x12\x0f\n\x07gateway\x18\t \x01(\x08\x12)\n\nhttp_proxy\x18\n \x01(\x0b\x32\x15.weft.node.v1.Address\x12*\n\x07inbound\x18\x0b \x03(\x0b\x32\x19.weft.node.v1.InboundPort\x12)\n\tupstreams\x18\x0c \x03(\x0b\x32\x16.weft.node.v1.Upstream\x12\x14\n\x0cgateway_host\x18\r \x01(\t\x12\x15\n\renvoy_version\x18\x0e \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x98\x01\n\x0c\x45\x64geCounters\x12\r\n\x05proxy\x18\x01 \x01(\t\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\x12\x10\n\x08requests\x18\x04 \x01(\x04\x12\x11\n\tsuccesses\x18\x05 \x01(\x04\x12\x0e\n\x06\x65rrors\x18\x06 \x01(\x04\x12\x13\n\x0b\x63onnections\x18\x07 \x01(\x04\x12\x0c\n\x04mtls\x18\x08 \x01(\x08\"M\n\x0b\x45\x64geLatency\x12\r\n\x05proxy\x18\x01 \x01(\t\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12\x0e\n\x06\x62ounds\x18\x03 \x03(\x01\x12\x0e\n\x06\x63ounts\x18\x04 \x03(\x04\"\xbb\x01\n\nProxyState\x12\r\n\x05proxy\x18\x01 \x01(\t\x12\x1d\n\x15\x63\x65rtificate_not_after\x18\x02 \x01(\x03\x12\x11\n\tconnected\x18\x03 \x01(\x08\x12:\n\tlisteners\x18\x04 \x03(\x0b\x32\'.weft.node.v1.ProxyState.ListenersEntry\x1a\x30\n\x0eListenersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"\xec\x01\n\nNodeReport\x12\x10\n\x08\x63omplete\x18\x01 \x01(\x08\x12&\n\x06upsert\x18\x02 \x03(\x0b\x32\x16.weft.node.v1.Workload\x12\x0e\n\x06remove\x18\x03 \x03(\t\x12)\n\x05\x65\x64ges\x18\x04 \x03(\x0b\x32\x1a.weft.node.v1.EdgeCounters\x12,\n\tlatencies\x18\x05 \x03(\x0b\x32\x19.weft.node.v1.EdgeLatency\x12)\n\x07proxies\x18\x06 \x03(\x0b\x32\x18.weft.node.v1.ProxyState\x12\x10\n\x08sequence\x18\x07 \x01(\x04\">\n\tNodeReply\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0e\n\x06\x62undle\x18\x02 \x01(\x0c\x12\x0f\n\x07refused\x18\x03 \x01(\t*2\n\x06Health\x12\x0b\n\x07HEALTHY\x10\x00\x12\r\n\tUNHEALTHY\x10\x01\x12\x0c\n\x08\x44RAINING\x10\x02\x32\x8a\x01\n\nEnrollment\x12<\n\x04Join\x12\x19.weft.node.v1.JoinRequest\x1a\x19.weft.node.v1.Certificate\x12>\n\x05Renew\x12\x1a.weft.node.v1.RenewRequest\x1a\x19.weft.node.v1.Certificate2L\n\x0c\x43\x65rtificates\x12<\n\x04Sign\x12\x19.weft.node.v1.SignRequest\x1a\x19.weft.node.v1.Certificate2M\n\x08Registry\x12\x41\n\x08Register\x12\x18.weft.node.v1.NodeReport\x1a\x17.weft.node.v1.NodeReply(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WORKLOAD_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_PROXYSTATE_LISTENERSENTRY']._loaded_options = None
   _globals['_PROXYSTATE_LISTENERSENTRY']._serialized_options = b'8\001'
-  _globals['_HEALTH']._serialized_start=1721
-  _globals['_HEALTH']._serialized_end=1771
+  _globals['_HEALTH']._serialized_start=1736
+  _globals['_HEALTH']._serialized_end=1786
   _globals['_JOINREQUEST']._serialized_start=39
   _globals['_JOINREQUEST']._serialized_end=94
   _globals['_RENEWREQUEST']._serialized_start=96
@@ -48,29 +48,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADDRESS']._serialized_start=278
   _globals['_ADDRESS']._serialized_end=315
   _globals['_INBOUNDPORT']._serialized_start=318
-  _globals['_INBOUNDPORT']._serialized_end=462
-  _globals['_UPSTREAM']._serialized_start=464
-  _globals['_UPSTREAM']._serialized_end=541
-  _globals['_WORKLOAD']._serialized_start=544
-  _globals['_WORKLOAD']._serialized_end=992
-  _globals['_WORKLOAD_LABELSENTRY']._serialized_start=947
-  _globals['_WORKLOAD_LABELSENTRY']._serialized_end=992
-  _globals['_EDGECOUNTERS']._serialized_start=995
-  _globals['_EDGECOUNTERS']._serialized_end=1147
-  _globals['_EDGELATENCY']._serialized_start=1149
-  _globals['_EDGELATENCY']._serialized_end=1226
-  _globals['_PROXYSTATE']._serialized_start=1229
-  _globals['_PROXYSTATE']._serialized_end=1416
-  _globals['_PROXYSTATE_LISTENERSENTRY']._serialized_start=1368
-  _globals['_PROXYSTATE_LISTENERSENTRY']._serialized_end=1416
-  _globals['_NODEREPORT']._serialized_start=1419
-  _globals['_NODEREPORT']._serialized_end=1655
-  _globals['_NODEREPLY']._serialized_start=1657
-  _globals['_NODEREPLY']._serialized_end=1719
-  _globals['_ENROLLMENT']._serialized_start=1774
-  _globals['_ENROLLMENT']._serialized_end=1912
-  _globals['_CERTIFICATES']._serialized_start=1914
-  _globals['_CERTIFICATES']._serialized_end=1990
-  _globals['_REGISTRY']._serialized_start=1992
-  _globals['_REGISTRY']._serialized_end=2069
+  _globals['_INBOUNDPORT']._serialized_end=477
+  _globals['_UPSTREAM']._serialized_start=479
+  _globals['_UPSTREAM']._serialized_end=556
+  _globals['_WORKLOAD']._serialized_start=559
+  _globals['_WORKLOAD']._serialized_end=1007
+  _globals['_WORKLOAD_LABELSENTRY']._serialized_start=962
+  _globals['_WORKLOAD_LABELSENTRY']._serialized_end=1007
+  _globals['_EDGECOUNTERS']._serialized_start=1010
+  _globals['_EDGECOUNTERS']._serialized_end=1162
+  _globals['_EDGELATENCY']._serialized_start=1164
+  _globals['_EDGELATENCY']._serialized_end=1241
+  _globals['_PROXYSTATE']._serialized_start=1244
+  _globals['_PROXYSTATE']._serialized_end=1431
+  _globals['_PROXYSTATE_LISTENERSENTRY']._serialized_start=1383
+  _globals['_PROXYSTATE_LISTENERSENTRY']._serialized_end=1431
+  _globals['_NODEREPORT']._serialized_start=1434
+  _globals['_NODEREPORT']._serialized_end=1670
+  _globals['_NODEREPLY']._serialized_start=1672
+  _globals['_NODEREPLY']._serialized_end=1734
+  _globals['_ENROLLMENT']._serialized_start=1789
+  _globals['_ENROLLMENT']._serialized_end=1927
+  _globals['_CERTIFICATES']._serialized_start=1929
+  _globals['_CERTIFICATES']._serialized_end=2005
+  _globals['_REGISTRY']._serialized_start=2007
+  _globals['_REGISTRY']._serialized_end=2084
 # @@protoc_insertion_point(module_scope)

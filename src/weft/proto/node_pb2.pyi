@@ -63,18 +63,20 @@ class Address(_message.Message):
     def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
 
 class InboundPort(_message.Message):
-    __slots__ = ("name", "number", "protocol", "listen", "application")
+    __slots__ = ("name", "number", "protocol", "listen", "application", "asked")
     NAME_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     LISTEN_FIELD_NUMBER: _ClassVar[int]
     APPLICATION_FIELD_NUMBER: _ClassVar[int]
+    ASKED_FIELD_NUMBER: _ClassVar[int]
     name: str
     number: int
     protocol: str
     listen: Address
     application: Address
-    def __init__(self, name: _Optional[str] = ..., number: _Optional[int] = ..., protocol: _Optional[str] = ..., listen: _Optional[_Union[Address, _Mapping]] = ..., application: _Optional[_Union[Address, _Mapping]] = ...) -> None: ...
+    asked: bool
+    def __init__(self, name: _Optional[str] = ..., number: _Optional[int] = ..., protocol: _Optional[str] = ..., listen: _Optional[_Union[Address, _Mapping]] = ..., application: _Optional[_Union[Address, _Mapping]] = ..., asked: _Optional[bool] = ...) -> None: ...
 
 class Upstream(_message.Message):
     __slots__ = ("host", "port", "listen")

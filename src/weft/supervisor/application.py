@@ -6,6 +6,7 @@ from enum import Enum
 from pathlib import Path
 from typing import NewType
 
+from weft.protocol import WELL_KNOWN, declared
 from weft.supervisor.address import LOOPBACK
 
 Late = NewType("Late", str)
@@ -48,6 +49,11 @@ class Port:
     def protocol(self) -> str:
         """The text that tells the protocol."""
         return self.app_protocol or self.name
+
+    @property
+    def undeclared(self) -> bool:
+        """Whether nothing says what is spoken, so that the application is asked."""
+        return declared(self.protocol) is None and (bool(self.app_protocol) or self.number not in WELL_KNOWN)
 
 
 @dataclass(frozen=True, slots=True)

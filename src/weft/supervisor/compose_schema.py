@@ -37,7 +37,7 @@ def _without(names: str) -> Schema:
 _PROTOCOLS = ("http", "http2", "grpc", "grpc-web", "tcp", "tls", "https", "mongo", "mysql", "redis")
 _PORT_ENTRY = _object(
     {
-        "name": _about(_NAME, "name; its part before a dash tells the protocol, as in Istio"),
+        "name": _about(_NAME, "name; its part before a dash tells the protocol, as in Istio; the application is asked otherwise"),
         "port": _about(_PORT, "the port of the service, as callers say it"),
         "protocol": _about({"type": "string", "enum": [*_PROTOCOLS, *map(str.upper, _PROTOCOLS)]}, "what is spoken"),
         "appProtocol": _about(_TEXT, "what is spoken, as in a Kubernetes Service"),

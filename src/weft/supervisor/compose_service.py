@@ -197,11 +197,7 @@ class _Reading:
         ports: list[Port] = []
         for item in node.items if isinstance(node, Sequence) else ():
             number, protocol = int(_text(_field(item, "port"))), _text(_field(item, "protocol")).lower()
-            name = _text(_field(item, "name")) or (f"{protocol}-{number}" if protocol else "")
-            if not name:
-                self._wrong(
-                    "x-weft.ports", f"port {number} has neither a name nor a protocol", "name: http, for example", item.line
-                )
+            name = _text(_field(item, "name")) or f"{protocol or 'port'}-{number}"
             app_protocol = _text(_field(item, "appProtocol")) or protocol
             port = Port(name, number, app_protocol, int(_text(_field(item, "targetPort")) or 0))
             if any(port.name == other.name or port.number == other.number for other in ports):

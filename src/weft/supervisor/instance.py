@@ -64,6 +64,7 @@ class Instance:
         self.restarts = 0
         self.exit_code: int | None = None
         self.bound: dict[str, int] = {}
+        self.asked: dict[str, str] = {}
         self.findings: dict[str, dict[str, Any]] = {}
         self._around = around
         self._healthy = False

@@ -7,6 +7,7 @@ from pathlib import Path
 from signal import SIGTERM, Signals
 from typing import Any
 
+from weft.protocol import protocol
 from weft.supervisor.address import shown
 from weft.supervisor.changes import Changes
 from weft.supervisor.control import Connection, Json, Op, Refused
@@ -14,6 +15,7 @@ from weft.supervisor.fleet import CannotReplace, Fleet
 from weft.supervisor.home import Home
 from weft.supervisor.instance import Instance, Phase
 from weft.supervisor.logs import last_lines
+from weft.supervisor.plan import PortPlan
 from weft.supervisor.processes import Ended, Processes
 from weft.supervisor.progress import Level, Line, Progress
 
@@ -54,6 +56,7 @@ class Operations:
             "drained": self._drained,
             "bound": self._bound,
             "finding": self._finding,
+            "asked": self._asked,
             "ps": self._ps,
             "stop": self._stop_all,
             "restart": self._restart,
@@ -164,6 +167,12 @@ class Operations:
             self._progress.warn(instance.plan.name, f"{found['code']}: {found['message']}", hint)
         return {}
 
+    async def _asked(self, _: Connection, request: Json) -> Json:
+        instance = self._instance(request)
+        instance.asked = {str(name): str(said) for name, said in request["ports"].items()}
+        self._changes.ring()
+        return {}
+
     # the CLI
 
     async def _ps(self, _: Connection, __: Json) -> Json:
@@ -191,10 +200,7 @@ class Operations:
             "sidecarReady": instance.sidecar_ready,
             "host": plan.service.host,
             "httpProxy": plan.http_proxy,
-            "ports": [
-                {"name": each.port.name, "port": each.port.number, "application": each.application, "sidecar": each.listen}
-                for each in plan.ports
-            ],
+            "ports": [_port(each, instance.asked) for each in plan.ports],
             "gatewayPorts": instance.bound,
             "findings": list(instance.findings.values()),
         }
@@ -270,6 +276,18 @@ class Operations:
         connection.closed.append(self._progress.listen(send))
         lines = [] if request.get("only_new") else [line.message() for line in self._progress.lines]
         return {"lines": lines}
+
+
+def _port(of: PortPlan, asked: Mapping[str, str]) -> Json:
+    """A port for people. `protocol` is what is spoken as far as it is known, `asked` whether the application said it."""
+    return {
+        "name": of.port.name,
+        "port": of.port.number,
+        "application": of.application,
+        "sidecar": of.listen,
+        "protocol": asked.get(of.port.name, "") if of.port.undeclared else protocol(of.port.protocol).value,
+        "asked": of.port.undeclared and of.port.name in asked,
+    }
 
 
 def level_of(text: str) -> Level:

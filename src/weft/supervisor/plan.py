@@ -97,6 +97,7 @@ class Plan:
                     "protocol": plan.port.protocol,
                     "listen": {"host": host, "port": plan.listen},
                     "application": {"host": host, "port": plan.application},
+                    "ask": plan.port.undeclared,
                 }
                 for plan in self.ports
             ],

@@ -1,14 +1,18 @@
 """Service and ServiceEntry into services, and where their endpoints come from.
 
-A port's protocol is what `appProtocol` says, else its name; one whose transport is UDP is UDP.
+A port's protocol is what `appProtocol` says, else its name, else what its application answered; one whose transport is UDP
+is UDP.
 """
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 from weft.hostname import full_name, is_wildcard, service_name
 from weft.model.labels import labels
 from weft.model.mesh import Settings
 from weft.model.service import Location, Protocol, Resolution, Service, ServicePort, protocol
+from weft.protocol import declared
 from weft.resource.core.service import Service as ServiceSpec
 from weft.resource.core.service import ServicePort as PortSpec
 from weft.resource.istio.service_entry import ServiceEntry
@@ -16,6 +20,9 @@ from weft.resource.resource import Resource
 from weft.translate.endpoints import inline_instance
 from weft.translate.naming import exported
 from weft.translate.statement import Backing, Instance, Statement, TargetPort
+
+ASKED = "mesh.weft.dev/asked-protocols"
+"""The annotation with what applications answered that were asked what they speak, as JSON: `{"9080": "http"}`."""
 
 EXPORT_TO = "networking.istio.io/exportTo"
 
@@ -33,7 +40,8 @@ def core_service(resource: Resource, spec: ServiceSpec, settings: Settings) -> S
     meta, ref = resource.meta, resource.ref
     hostname = service_name(meta.name, meta.namespace, settings.domain)
     targets = tuple(_target(port) for port in spec.ports)
-    ports = tuple(_port(port, target) for port, target in zip(spec.ports, targets, strict=True))
+    asked = asked_protocols(meta.annotations.get(ASKED, ""))
+    ports = tuple(_port(port, target, asked) for port, target in zip(spec.ports, targets, strict=True))
     addresses = spec.cluster_ips or (spec.cluster_ip,)
     service = Service(
         hostname,
@@ -53,8 +61,17 @@ def _annotation(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _port(port: PortSpec, target: TargetPort) -> ServicePort:
-    spoken = Protocol.UDP if port.protocol == "UDP" else protocol(port.app_protocol or port.name)
+def asked_protocols(text: str) -> dict[int, str]:
+    """The protocols by port number in the annotation `ASKED`; none in one that is of another form."""
+    try:
+        return {int(number): str(said) for number, said in json.loads(text or "{}").items() if declared(str(said))}
+    except (ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _port(port: PortSpec, target: TargetPort, asked: Mapping[int, str]) -> ServicePort:
+    said = declared(port.app_protocol or port.name) or protocol(asked.get(port.port, ""))
+    spoken = Protocol.UDP if port.protocol == "UDP" else said
     elsewhere = target.target if target.target != port.port else 0
     return ServicePort(port.port, port.name, spoken, elsewhere)
 
