@@ -49,6 +49,9 @@ class Text:
         if not isinstance(value, str):
             wrong(reading, path, "a duration" if self.check.startswith("duration") else "a text", value, self._written(value))
             return self.empty
+        if not _encodable(value):
+            reading.problems.invalid(path, "it is no Unicode text: half of a surrogate pair stands alone in it")
+            return self.empty
         if self.longest is not None and len(value) > self.longest:
             reading.problems.invalid(path, f"it has {len(value)} characters; at most {self.longest} are allowed")
         elif self.check and (found := FORMATS[self.check](value)):
@@ -193,6 +196,16 @@ class Anything:
     def read(self, value: Any, path: str, reading: Reading) -> Any:
         """See Shape."""
         return value
+
+
+def _encodable(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def wrong(reading: Reading, path: str, wanted: str, value: Any, hint: str) -> None:

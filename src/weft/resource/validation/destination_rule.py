@@ -3,6 +3,7 @@
 import re
 
 from weft.resource import names
+from weft.resource.duration import seconds
 from weft.resource.field_path import below, child, item
 from weft.resource.istio.destination_rule import (
     ClientTlsSettings,
@@ -14,6 +15,7 @@ from weft.resource.istio.destination_rule import (
     OutlierDetection,
     PortTrafficPolicy,
     Subset,
+    TcpKeepalive,
     TrafficPolicy,
 )
 from weft.resource.problems import Problems
@@ -155,9 +157,33 @@ def connection_pool(value: ConnectionPool, path: str, problems: Problems) -> Non
     for name, limit in limits.items():
         if limit is not None and limit < 0:
             problems.invalid(below(path, *name.split(".")), f"{limit} is not a limit: at least 0")
+    if value.tcp and value.tcp.tcp_keepalive:
+        _keepalive(value.tcp.tcp_keepalive, below(path, "tcp", "tcpKeepalive"), problems)
     if value.http and value.http.use_client_protocol and value.http.h2_upgrade_policy != "DEFAULT":
         why = "useClientProtocol decides"
         problems.add("no-effect", below(path, "http", "h2UpgradePolicy"), name="h2UpgradePolicy", why=why, hint="")
+
+
+_MOST_KEEPALIVE = 32767  # tcp(7): the kernel refuses more, and with it every connection
+_MOST_PROBES = 127
+
+
+def _keepalive(value: TcpKeepalive, path: str, problems: Problems) -> None:
+    """What the kernel takes."""
+    for name, text in (("time", value.time), ("interval", value.interval)):
+        if text and not 1 <= _seconds(text) <= _MOST_KEEPALIVE:
+            why = f"{text} is not between 1s and {_MOST_KEEPALIVE}s, which is what the kernel takes"
+            problems.invalid(child(path, name), why)
+    if value.probes is not None and not 1 <= value.probes <= _MOST_PROBES:
+        why = f"{value.probes} is not between 1 and {_MOST_PROBES}, which is what the kernel takes"
+        problems.invalid(child(path, "probes"), why)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return seconds(text)
+    except ValueError:  # which reading has named
+        return 1.0
 
 
 def _tls(value: ClientTlsSettings, path: str, problems: Problems) -> None:
