@@ -59,6 +59,8 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
     "port-not-named": (W, "the service {host} has several ports and none is named here", "name one in port.number: {ports}"),
     "unknown-subset": (W, "the service {host} has no subset {subset}: what is sent there fails", "{hint}"),
     "unknown-gateway": (W, "there is no Gateway {gateway}", "{hint}"),
+    "unknown-secret": (W, "there is no Secret {namespace}/{name}: {effect}", "{hint}"),
+    "unusable-secret": (W, "the Secret {namespace}/{name} cannot be used: {why}: {effect}", ""),
     # the Gateway API
     "route-not-attached": (W, "{reason}: {why}", ""),
     "unresolved-reference": (W, "{reason}: {why}: its share of the requests is answered with an error", ""),

@@ -3,7 +3,7 @@
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 
 from weft.agent.identity import Identity
-from weft.agent.sds import SecretSession
+from weft.agent.sds import SecretSession, parted
 from weft.envoy.names import IDENTITY_SECRET, TRUST_SECRET
 from weft.envoy.types import SECRET
 
@@ -54,3 +54,25 @@ def test_a_name_that_is_asked_again_is_answered_again() -> None:
     session.request(_asks(IDENTITY_SECRET))
     session.request(_asks(IDENTITY_SECRET))
     assert len(_sent(session)) == 2
+
+
+def _parted(**said: object) -> tuple[DeltaDiscoveryRequest | None, DeltaDiscoveryRequest | None]:
+    raw = DeltaDiscoveryRequest(type_url=SECRET, **said).SerializeToString()
+    own, theirs = (DeltaDiscoveryRequest.FromString(part) if part else None for part in parted(raw))
+    return own, theirs
+
+
+def test_a_request_for_both_kinds_of_secrets_is_taken_apart() -> None:
+    """The agent answers for the mesh's own, the control plane for all others."""
+    own, theirs = _parted(resource_names_subscribe=["default", "kubernetes://a/b"], initial_resource_versions={"ROOTCA": "1"})
+    assert own and theirs
+    assert list(own.resource_names_subscribe) == ["default"] and dict(own.initial_resource_versions) == {"ROOTCA": "1"}
+    assert list(theirs.resource_names_subscribe) == ["kubernetes://a/b"] and not theirs.initial_resource_versions
+
+
+def test_an_acknowledgement_goes_to_who_sent_the_response() -> None:
+    """It is told by the nonce; the other is told nothing, above all no request without names, which would ask for everything."""
+    assert _parted(response_nonce="sds.1") == (DeltaDiscoveryRequest(type_url=SECRET, response_nonce="sds.1"), None)
+    assert _parted(response_nonce="1.4") == (None, DeltaDiscoveryRequest(type_url=SECRET, response_nonce="1.4"))
+    own, theirs = _parted(response_nonce="1.4", resource_names_subscribe=["default"])
+    assert own and theirs and not own.response_nonce and theirs.response_nonce == "1.4"

@@ -33,7 +33,14 @@ def told(held: ProxySnapshot, hosts: Iterable[str]) -> list[dict[str, Any]]:
     users: list[EnvoyResource] = [*listeners, *routes, *(asked[name] for name in sorted(asked))]
     clusters = [found for name in sorted({name for one in users for name in one.clusters}) if (found := held.cluster(name))]
     endpoints = [found for one in clusters if one.eds and (found := held.endpoints(one.name))]
-    return [as_json(one) for one in (*users, *clusters, *endpoints)]
+    named = sorted({name for one in (*users, *clusters) for name in one.secrets})
+    secrets = [found for name in named if (found := held.secret(name))]
+    return [as_json(one) for one in (*users, *clusters, *endpoints)] + [_named(as_json(one)) for one in secrets]
+
+
+def _named(secret: dict[str, Any]) -> dict[str, Any]:
+    """Certificates are made anew for each run."""
+    return {key: value if key in ("@type", "name") else "(made for the test)" for key, value in secret.items()}
 
 
 def _route_names(of: Any) -> list[str]:

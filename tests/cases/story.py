@@ -1,12 +1,15 @@
 """A story: resources, calls and what must happen, findings, and what each proxy is told. docs/stories.md says how to add one."""
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
+from authority import Authority, authority
 
 from weft.compile.snapshot import Cache, ProxySnapshot, snapshot
 from weft.controlplane.offline import proxy as described
@@ -21,6 +24,7 @@ from weft.simulate.call import Call, TcpCall, http_call
 from weft.translate.mesh import Translation, translation
 
 CASES = Path(__file__).parent
+_SUBJECT = "caller.example.com"  # whom a caller's certificate is for
 _OUTBOUND = Address("127.0.0.1", 15001)
 
 
@@ -52,7 +56,7 @@ class Story:
     @cached_property
     def decoded(self) -> tuple[tuple[Resource, ...], tuple[Finding, ...]]:
         """The resources, and what is wrong with each by itself."""
-        found, findings = documents((self.folder / "resources.yaml").read_text(), "resources.yaml")
+        found, findings = documents(filled((self.folder / "resources.yaml").read_text()), "resources.yaml")
         resources = []
         for document in found:
             one = decode(document.raw)
@@ -114,18 +118,41 @@ class Story:
         return snapshot(self.mesh, self.proxies[proxy], Cache())
 
 
+@cache
+def story_authority() -> Authority:
+    """Who signs all certificates of stories."""
+    return authority()
+
+
+@cache
+def story_leaf(host: str) -> tuple[bytes, bytes]:
+    """The certificate and key for a host."""
+    return story_authority().leaf(host)
+
+
+def filled(text: str) -> str:
+    """The text of resources with certificates in place of `(certificate HOST)`, `(key HOST)` and `(authority)`."""
+
+    def made(found: re.Match[str]) -> str:
+        what, host = found.groups()
+        pem = story_authority().pem if what == "authority" else story_leaf(host)[what == "key"]
+        return json.dumps(pem.decode())
+
+    return re.sub(r"\((authority|certificate|key)(?: ([a-z0-9.*-]+))?\)", made, text)
+
+
 def _call(text: str, one: Mapping[str, Any]) -> Call:
     """`GET http://reviews:9080/path`, or `CONNECT host:port`, or `TCP` with a port and perhaps an SNI."""
     method, _, target = text.partition(" ")
     port = one.get("port", 0)
     if method in ("CONNECT", "TCP", "TLS"):
-        return TcpCall(target, port, target if method == "TLS" else "", one.get("certificate", False))
+        return TcpCall(target, port, target if method == "TLS" else "", one.get("certificate", False), _SUBJECT)
     pairs = tuple(
         (name, str(value))
         for name, values in one.get("headers", {}).items()
         for value in (values if isinstance(values, list) else [values])
     )
-    return http_call(method, target, pairs, port=port, certificate=one.get("certificate", False))
+    return http_call(method, target, pairs, port=port, certificate=one.get("certificate", False), subject=_SUBJECT)
 
 
 def stories() -> Iterator[Story]:

@@ -8,8 +8,7 @@ import pytest
 from agreement import Agreement
 from backends import Backends
 from replay import Replay, replayed
-from stage import authority
-from story import CASES, Story
+from story import CASES, Story, story_authority
 
 from weft.simulate.call import HttpCall
 from weft.simulate.outcome import Forwarded, HeaderChange, Outcome
@@ -21,7 +20,7 @@ STORY = Story(CASES / "requests-are-split-by-weight-among-subsets")
 @pytest.fixture(scope="module")
 def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
     """A split of 80 and 20, playing."""
-    backends = Backends(authority())
+    backends = Backends(story_authority())
     with replayed(STORY, Path(tmp_path_factory.mktemp("r")), backends.authority, backends) as made:
         yield made
     backends.close()

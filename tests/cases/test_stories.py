@@ -9,8 +9,7 @@ from backends import Backends
 from golden import ORDINARY, check, of_story
 from ordinary import usual
 from replay import replayed
-from stage import authority
-from story import Story, stories
+from story import Story, stories, story_authority
 from words import difference, words
 
 from weft.simulate.simulate import simulate
@@ -22,7 +21,7 @@ each = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 @pytest.fixture(scope="session")
 def backends() -> Iterator[Backends]:
     """The servers behind all stories."""
-    made = Backends(authority())
+    made = Backends(story_authority())
     yield made
     made.close()
 

@@ -95,7 +95,8 @@ class Stream:
         if of == LISTENER:
             return [(one, []) for one in shot.listeners()]
         if of == SECRET:
-            return [(EnvoyResource(SECRET, name, self.secrets[name], "1"), []) for name in names if name in self.secrets]
+            own = [(EnvoyResource(SECRET, name, self.secrets[name], "1"), []) for name in names if name in self.secrets]
+            return own + [(one, []) for name in names if (one := shot.secret(name))]
         if of == VIRTUAL_HOST:
             return self._hosts(names)
         if of == CLUSTER:

@@ -101,14 +101,16 @@ def _gateway(made: Stage, folder: Path, ports: _Ports) -> Gateway:
         (folder / f"{name}.pem").write_bytes(chain)
         (folder / f"{name}.key").write_bytes(key)
     (folder / "ca.pem").write_bytes(made.authority.pem)
-    files = {"server_certificate": str(folder / "server.pem"), "private_key": str(folder / "server.key")}
+    files = ((str(folder / "server.pem"), str(folder / "server.key")),)
     everyone = (("*", "*"),)
     servers = (
         Server(ports.http, "http", "HTTP", (("*", "shop.com"), ("*", "*.wild.com"), ("other", "private.com")), GW),
         Server(ports.other, "http-b", "HTTP", everyone, GW),
         Server(ports.redirect, "http-c", "HTTP", (("*", "shop.com"),), GW, https_redirect=True),
-        Server(ports.https, "https", "HTTPS", (("*", "shop.com"),), GW, ServerTls.SIMPLE, **files),
-        Server(ports.mutual, "mutual", "HTTPS", everyone, GW, ServerTls.MUTUAL, ca_certificates=str(folder / "ca.pem"), **files),
+        Server(ports.https, "https", "HTTPS", (("*", "shop.com"),), GW, ServerTls.SIMPLE, files=files),
+        Server(
+            ports.mutual, "mutual", "HTTPS", everyone, GW, ServerTls.MUTUAL, files=files, ca_certificates=str(folder / "ca.pem")
+        ),
         Server(ports.tls, "tls", "TLS", (("*", "raw.com"),), GW, ServerTls.PASSTHROUGH),
         Server(ports.tcp, "tcp", "TCP", everyone, GW),
     )

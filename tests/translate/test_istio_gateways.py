@@ -42,7 +42,7 @@ def test_tls_of_a_server() -> None:
         "port: {number: 443, name: https, protocol: HTTPS}, hosts: [a], "
         "tls: {mode: SIMPLE, serverCertificate: /c.pem, privateKey: /k.pem}"
     )
-    assert (found.tls, found.server_certificate, found.private_key) == (ServerTls.SIMPLE, "/c.pem", "/k.pem")
+    assert (found.tls, found.files) == (ServerTls.SIMPLE, (("/c.pem", "/k.pem"),))
     plain = _server("port: {number: 80, name: http, protocol: HTTP}, hosts: [a], tls: {httpsRedirect: true}")
     assert (plain.tls, plain.https_redirect) == (ServerTls.NONE, True)
 

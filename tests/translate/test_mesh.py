@@ -14,6 +14,7 @@ from weft.ref import Ref
 from weft.resource.resource import Resource
 from weft.translate.mesh import Translation, advance, translation
 
+from .certificates import PEMS
 from .written import SETTINGS, api, core, istio, resource, resources, translated, workload
 
 HOST = "web.default.svc.cluster.local"
@@ -33,6 +34,10 @@ def _rule(host: str, more: str) -> str:
 
 
 _GATEWAY = "{selector: {istio: i}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}"
+_SECURE = (
+    "{selector: {app: api}, servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'],"
+    " tls: {mode: MUTUAL, credentialName: cert}}]}"
+)
 _V1 = "subsets: [{name: v1, labels: {version: v1}}]"
 _RANDOM = "trafficPolicy: {loadBalancer: {simple: RANDOM}}"
 
@@ -79,6 +84,12 @@ POOL: tuple[Resource, ...] = tuple(
         istio("DestinationRule", "d-3", _rule("*", _RANDOM), namespace="istio-system"),
         istio("Gateway", "gw", _GATEWAY),
         istio("Gateway", "gw", _GATEWAY, namespace="other"),
+        istio("Gateway", "gw", _SECURE, namespace="other"),
+        istio("DestinationRule", "d-2", _rule("api", "trafficPolicy: {tls: {mode: SIMPLE, credentialName: cert}}")),
+        "{apiVersion: v1, kind: Secret, metadata: {name: cert, namespace: default}, stringData: {ca.crt: broken}}",
+        f"{{apiVersion: v1, kind: Secret, metadata: {{name: cert, namespace: default}}, stringData: {PEMS}}}",
+        f"{{apiVersion: v1, kind: Secret, metadata: {{name: cert-cacert, namespace: other}}, stringData: {PEMS}}}",
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: cert, namespace: other}, data: {ca.crt: broken}}",
         istio("PeerAuthentication", "p-1", "{mtls: {mode: STRICT}}"),
         istio("PeerAuthentication", "p-1", "{selector: {matchLabels: {app: web}}, mtls: {mode: DISABLE}}"),
         istio("PeerAuthentication", "p-2", "{mtls: {mode: PERMISSIVE}}"),
@@ -151,7 +162,7 @@ def _differences(old: Mesh, new: Mesh) -> Change:
         or old.peer_authentications != new.peer_authentications
         or any(host.startswith("*") for host in hosts)
     )
-    return Change(hosts, endpoints - hosts, everything)
+    return Change(hosts, endpoints - hosts, everything, keys(old.credentials, new.credentials))
 
 
 @settings(max_examples=150, deadline=None)

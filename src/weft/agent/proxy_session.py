@@ -16,7 +16,7 @@ from envoy.service.discovery.v3 import discovery_pb2
 
 from weft.agent import offline
 from weft.agent.held import Held, HeldResource, claimed, versions
-from weft.envoy.types import CLUSTER, LISTENER, VIRTUAL_HOST, TypeUrl
+from weft.envoy.types import CLUSTER, LISTENER, SECRET, VIRTUAL_HOST, TypeUrl
 from weft.xds.delta import text_field
 
 GRACE = 0.3
@@ -209,6 +209,8 @@ class ProxySession:
         names = list(subscription.names)
         if subscription.wildcard:
             names.insert(0, _WILDCARD)
+        elif not names and type_url == SECRET:
+            return  # it would ask for all
         request = discovery_pb2.DeltaDiscoveryRequest(
             type_url=type_url,
             resource_names_subscribe=() if names == [_WILDCARD] else names,
@@ -241,9 +243,7 @@ class ProxySession:
         suffix = b"".join(text_field(_REMOVED, name) for name in superseded)
         self.to_envoy.append(raw + suffix + text_field(_NONCE, nonce))
 
-    def _superseded(
-        self, subscription: _Subscription, response: discovery_pb2.DeltaDiscoveryResponse
-    ) -> tuple[str, ...]:
+    def _superseded(self, subscription: _Subscription, response: discovery_pb2.DeltaDiscoveryResponse) -> tuple[str, ...]:
         """The stopgaps to remove with this response: those whose domain, or asked name, it serves by another name."""
         gone: list[str] = []
         for resource in response.resources:

@@ -1,7 +1,8 @@
-"""Secrets for one Envoy, answered by the agent itself on the Envoy's own ADS stream: keys never leave the node.
+"""Secrets of the mesh for one Envoy, answered by the agent itself on the Envoy's own ADS stream: keys never leave the node.
 
 Two names exist: the workload's identity and the trust bundle. A name that cannot be answered yet is answered when it can:
-the Envoy waits for it (`initial_fetch_timeout`), and a rotation is pushed. The control plane sees none of this.
+the Envoy waits for it (`initial_fetch_timeout`), and a rotation is pushed. The control plane sees none of this. Every
+other secret is the operator's, and the control plane's to tell: `parted` takes an Envoy's requests apart.
 """
 
 from collections.abc import Iterable
@@ -15,6 +16,32 @@ from weft.envoy.names import IDENTITY_SECRET, TRUST_SECRET
 from weft.envoy.types import SECRET
 
 _NONCE_PREFIX = "sds."
+_OWN = (IDENTITY_SECRET, TRUST_SECRET)
+
+
+def parted(raw: bytes) -> tuple[bytes, bytes]:
+    """A request about secrets as two: what is the agent's to answer, and what the control plane's. Empty: nothing."""
+    request = discovery_pb2.DeltaDiscoveryRequest.FromString(raw)
+    return _part(request, own=True), _part(request, own=False)
+
+
+def _part(request: discovery_pb2.DeltaDiscoveryRequest, *, own: bool) -> bytes:
+    """Without a name and without an answer there is nothing to say: a first request without names would ask for all."""
+    part = discovery_pb2.DeltaDiscoveryRequest(type_url=request.type_url)
+    part.resource_names_subscribe.extend(name for name in request.resource_names_subscribe if (name in _OWN) == own)
+    part.resource_names_unsubscribe.extend(name for name in request.resource_names_unsubscribe if (name in _OWN) == own)
+    for name, version in request.initial_resource_versions.items():
+        if (name in _OWN) == own:
+            part.initial_resource_versions[name] = version
+    if request.response_nonce and request.response_nonce.startswith(_NONCE_PREFIX) == own:
+        part.response_nonce = request.response_nonce
+        if request.HasField("error_detail"):
+            part.error_detail.CopyFrom(request.error_detail)
+    if not (part.resource_names_subscribe or part.resource_names_unsubscribe or part.response_nonce):
+        return b""
+    if request.HasField("node"):
+        part.node.CopyFrom(request.node)
+    return bytes(part.SerializeToString())
 
 
 def identity_secret(identity: Identity) -> discovery_pb2.Resource:

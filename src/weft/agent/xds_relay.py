@@ -19,7 +19,7 @@ from weft.agent.held import Held, HeldFiles
 from weft.agent.node_client import LOST, NodeClient, ended, why
 from weft.agent.proxy_session import ProxySession, Rebind
 from weft.agent.registry_client import RegistryClient
-from weft.agent.sds import SecretSession
+from weft.agent.sds import SecretSession, parted
 from weft.envoy.types import ENDPOINTS, SECRET
 
 LOG = logging.getLogger(__name__)
@@ -145,9 +145,7 @@ class ProxyStream:
         """Ends the stream; the Envoy opens another one, to whoever serves then."""
         self._ended.set()
 
-    async def run(
-        self, first: bytes, certificates: Certificates, client: NodeClient, registry: RegistryClient
-    ) -> None:
+    async def run(self, first: bytes, certificates: Certificates, client: NodeClient, registry: RegistryClient) -> None:
         """Relays until the Envoy's stream ends."""
 
         def rotated() -> None:
@@ -175,8 +173,10 @@ class ProxyStream:
     async def _read(self, message: bytes | object) -> None:
         while isinstance(message, bytes):
             if discovery_pb2.DeltaDiscoveryRequest.FromString(message).type_url == SECRET:
-                self.secrets.request(message)
-            else:
+                own, message = parted(message)
+                if own:
+                    self.secrets.request(own)
+            if message:
                 self.session.request(message, time.monotonic())
                 self._report()
             self._for_envoy.set()

@@ -16,7 +16,7 @@ from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpPro
 
 from weft.compile import tls
 from weft.compile.filters.dynamic_forward_proxy import dns_cache
-from weft.compile.scope.inputs import ApplicationInput, ClusterInput, Discovery, MeshTls, OriginatedTls, Plaintext
+from weft.compile.scope.inputs import ApplicationInput, ClusterInput, Discovery, MeshTls, OriginatedTls, Plaintext, Transport
 from weft.envoy.names import BLACK_HOLE, PASSTHROUGH, inbound_cluster
 from weft.envoy.types import CLUSTER, EnvoyResource, duration, envoy_resource, packed
 from weft.model.traffic import Balancer, ConnectionPool, ConsistentHash, Keepalive, LoadBalancing, RetryBudget
@@ -45,7 +45,11 @@ def cluster(of: ClusterInput) -> EnvoyResource:
     if of.policy.outlier_detection:
         message.outlier_detection.CopyFrom(outlier_detection(of.policy.outlier_detection))
     eds = of.discovery is Discovery.EDS
-    return envoy_resource(CLUSTER, of.name, message, hosts=of.hosts, origins=of.origins, eds=eds)
+    return envoy_resource(CLUSTER, of.name, message, hosts=of.hosts, origins=of.origins, eds=eds, secrets=_secrets(of.transport))
+
+
+def _secrets(of: Transport) -> tuple[str, ...]:
+    return tuple(name for name in (of.shown, of.trusted) if name) if isinstance(of, OriginatedTls) else ()
 
 
 def _discovery(of: ClusterInput) -> dict[str, Any]:

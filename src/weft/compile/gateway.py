@@ -24,7 +24,11 @@ def gateway(of: GatewayListener) -> EnvoyResource:
     inspected = [tls_inspector()] if of.https or any(chain.tls for chain in of.l4) else []
     message = socket_listener(name, of.address, chains, "OUTBOUND", listener_filters=inspected)
     clusters = {cluster for chain in of.l4 for cluster in targets_used(chain.targets)}
-    return envoy_resource(LISTENER, name, message, clusters=tuple(sorted(clusters)), hosts=of.hosts, origins=of.origins)
+    ends = [one.ends for one in of.https] + [one.ends for one in of.l4 if one.ends]
+    secrets = tuple(sorted({name for one in ends for name in (*one.shown, one.trusted) if name}))
+    return envoy_resource(
+        LISTENER, name, message, clusters=tuple(sorted(clusters)), hosts=of.hosts, origins=of.origins, secrets=secrets
+    )
 
 
 def _http(routes: str, name: str) -> Filter:
@@ -42,7 +46,7 @@ def _http(routes: str, name: str) -> Filter:
 
 
 def _https(of: GatewayListener, chain: HttpsChain) -> FilterChain:
-    socket = tls.server(chain.server, of.trust_domain)
+    socket = tls.server(chain.ends, of.trust_domain)
     filters = [_http(chain.routes, gateway_listener(of.port))]
     return filter_chain(chain.routes, filters, tls=True, sni_hosts=chain.sni_hosts, transport_socket=socket)
 

@@ -14,10 +14,11 @@ from weft.compile.endpoint import cluster_load_assignment
 from weft.compile.listener import listener
 from weft.compile.patcher import Patcher
 from weft.compile.route_configuration import route_configuration
-from weft.compile.scope import gateway, listeners, sidecar
+from weft.compile.scope import gateway, listeners, secrets, sidecar
 from weft.compile.scope.inputs import VirtualHostInput
 from weft.compile.scope.patches import patches
 from weft.compile.scope.rules import asks_labels
+from weft.compile.secret import secret as secret_message
 from weft.compile.virtual_host import virtual_host
 from weft.envoy.names import BLACK_HOLE, PASSTHROUGH
 from weft.envoy.types import EnvoyResource
@@ -149,6 +150,10 @@ class ProxySnapshot:
             ("endpoints", name), lambda: self._made(cluster_load_assignment, sidecar.endpoints(self._mesh, self._caller, name))
         )
 
+    def secret(self, name: str) -> EnvoyResource | None:
+        """What the mesh has of a secret that something of this proxy's own names; None while there is nothing good."""
+        return self._once(("secret", name), lambda: self._made(secret_message, secrets.secret(self._mesh, name)))
+
     def eager_clusters(self) -> Iterable[str]:
         """What patches add or send to: everything else is named by a listener or asked for."""
         return () if self._patcher is None else self._patcher.eager_clusters()
@@ -158,7 +163,7 @@ class ProxySnapshot:
 
     def _alike(self, key: tuple[str, ...], look: Callable[[], Answer]) -> Answer:
         """`look()`, once for all callers of a namespace; for each kind of labels where labels matter."""
-        namespace, own = (self._caller.namespace, key), (self._caller, key)
+        namespace, own = (self._caller.namespace, self._caller.edge, key), (self._caller, key)
         found: Answer | None = self._seen.get(namespace) or self._seen.get(own)
         if found is None:
             found = look()

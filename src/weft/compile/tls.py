@@ -1,20 +1,23 @@
 """TLS contexts: the mesh's own mTLS, with the identity and trust that the node's agent holds, and what operators write.
 
 Within the mesh only TLS 1.3 is spoken, and the key exchange offered first is the post-quantum hybrid X25519MLKEM768
-(https://datatracker.ietf.org/doc/draft-ietf-tls-ecdhe-mlkem/). Keys never pass through the control plane: the contexts name
-secrets, and the agent serves them.
+(https://datatracker.ietf.org/doc/draft-ietf-tls-ecdhe-mlkem/). The mesh's own keys never pass through the control plane: the
+contexts name secrets, and the agent serves them. Those of operators' Secrets are named by `kubernetes://` and alike.
 """
+
+from ipaddress import ip_address
 
 from envoy.config.core.v3.base_pb2 import TransportSocket
 from envoy.config.core.v3.config_source_pb2 import ConfigSource
-from envoy.extensions.transport_sockets.tls.v3.common_pb2 import TlsParameters
+from envoy.extensions.transport_sockets.tls.v3.common_pb2 import CertificateValidationContext, TlsParameters
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import SdsSecretConfig
 from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import CommonTlsContext, DownstreamTlsContext, UpstreamTlsContext
 from google.protobuf.message import Message
 
-from weft.compile.scope.inputs import MeshTls, OriginatedTls
+from weft.compile.scope.inputs import MeshTls, OriginatedTls, ServerTls
 from weft.envoy.names import IDENTITY_SECRET, TRUST_SECRET
 from weft.envoy.types import duration, packed
-from weft.model.gateway import Server, ServerTls
+from weft.model.gateway import ServerTls as Mode
 from weft.model.traffic import TlsMode
 
 ALPN_MESH = "istio"
@@ -75,54 +78,91 @@ def originated(of: OriginatedTls, alpn: tuple[str, ...]) -> TransportSocket:
 
 def _client_context(of: OriginatedTls, alpn: tuple[str, ...]) -> CommonTlsContext:
     tls = of.tls
-    validation: dict[str, object] = {}
+    context = CommonTlsContext(alpn_protocols=alpn)
+    validation = context.validation_context
+    if of.trusted:
+        validation = context.combined_validation_context.default_validation_context
+        context.combined_validation_context.validation_context_sds_secret_config.CopyFrom(_named(of.trusted))
     if not tls.insecure_skip_verify:
-        names = tls.subject_alt_names or ((of.sni,) if of.sni else ())
-        validation["trusted_ca"] = {"filename": tls.ca_certificates or _SYSTEM_TRUST}
-        validation["match_typed_subject_alt_names"] = [_subject(name) for name in names]
-    context = CommonTlsContext(alpn_protocols=alpn, validation_context=validation)
-    if tls.mode is TlsMode.MUTUAL:
-        if tls.credential_name:
-            context.tls_certificate_sds_secret_configs.add(**_named_secret(tls.credential_name))
-        else:
-            context.tls_certificates.add(
-                certificate_chain={"filename": tls.client_certificate}, private_key={"filename": tls.private_key}
-            )
+        if not of.trusted:
+            validation.trusted_ca.filename = tls.ca_certificates or _SYSTEM_TRUST
+        if tls.ca_crl:
+            validation.crl.filename = tls.ca_crl
+        for name in tls.subject_alt_names or ((of.sni,) if of.sni else ()):
+            validation.match_typed_subject_alt_names.add(**_subject(name))
+    validation.SetInParent()
+    if of.shown:
+        context.tls_certificate_sds_secret_configs.add().CopyFrom(_named(of.shown))
+    elif tls.mode is TlsMode.MUTUAL:
+        context.tls_certificates.add(
+            certificate_chain={"filename": tls.client_certificate}, private_key={"filename": tls.private_key}
+        )
     return context
 
 
-def _named_secret(name: str) -> dict[str, object]:
-    return _secret(f"kubernetes://{name}")
+def _named(secret: str) -> SdsSecretConfig:
+    return SdsSecretConfig(**_secret(secret))
 
 
 def _subject(name: str) -> dict[str, object]:
-    return {"san_type": "URI" if "://" in name else "DNS", "matcher": {"exact": name}}
+    return {"san_type": _kind(name), "matcher": {"exact": name}}
 
 
-def server(of: Server, trust_domain: str) -> TransportSocket:
+def _kind(name: str) -> str:
+    if "://" in name:
+        return "URI"
+    try:
+        ip_address(name)
+    except ValueError:
+        return "DNS"
+    return "IP_ADDRESS"
+
+
+def server(of: ServerTls, trust_domain: str, alpn: tuple[str, ...] = ("h2", "http/1.1")) -> TransportSocket:
     """TLS that ends at a gateway."""
-    if of.tls is ServerTls.ISTIO_MUTUAL:
-        return mesh_downstream(trust_domain, ("h2", "http/1.1"))
+    if of.server.tls is Mode.ISTIO_MUTUAL:
+        return mesh_downstream(trust_domain, alpn)
+    return _socket("envoy.transport_sockets.tls", downstream(of, alpn))
+
+
+def downstream(of: ServerTls, alpn: tuple[str, ...]) -> DownstreamTlsContext:
+    """The context of a server. TLS begins with 1.2, unless an older version is written."""
+    demands = of.server.demands
     context = CommonTlsContext(
-        tls_params=TlsParameters(tls_minimum_protocol_version="TLSv1_2"), alpn_protocols=("h2", "http/1.1")
+        tls_params=TlsParameters(
+            tls_minimum_protocol_version=demands.minimum or "TLSv1_2",
+            tls_maximum_protocol_version=demands.maximum or "TLS_AUTO",
+            cipher_suites=demands.ciphers,
+        ),
+        alpn_protocols=alpn,
     )
-    if of.credential_name:
-        context.tls_certificate_sds_secret_configs.add(**_named_secret(of.credential_name))
-    else:
-        context.tls_certificates.add(
-            certificate_chain={"filename": of.server_certificate}, private_key={"filename": of.private_key}
-        )
-    mutual = of.tls is ServerTls.MUTUAL
-    if mutual and of.credential_name and not of.ca_certificates:
-        context.validation_context_sds_secret_config.CopyFrom(
-            type(context.validation_context_sds_secret_config)(**_named_secret(f"{of.credential_name}-cacert"))
-        )
-    elif mutual:
-        context.validation_context.trusted_ca.filename = of.ca_certificates
-    return _socket(
-        "envoy.transport_sockets.tls",
-        DownstreamTlsContext(common_tls_context=context, require_client_certificate={"value": mutual}),
+    for name in of.shown:
+        context.tls_certificate_sds_secret_configs.add().CopyFrom(_named(name))
+    for certificate, key in () if of.shown else of.server.files:
+        context.tls_certificates.add(certificate_chain={"filename": certificate}, private_key={"filename": key})
+    if of.server.tls.asks:
+        _ask(of, context)
+    required = of.server.tls is Mode.MUTUAL and not demands.unverified
+    return DownstreamTlsContext(common_tls_context=context, require_client_certificate={"value": required})
+
+
+def _ask(of: ServerTls, context: CommonTlsContext) -> None:
+    """How a caller's certificate is checked."""
+    demands = of.server.demands
+    checks = CertificateValidationContext(
+        verify_certificate_spki=demands.spki,
+        verify_certificate_hash=demands.hashes,
+        match_typed_subject_alt_names=[_subject(name) for name in demands.names],
+        trust_chain_verification="ACCEPT_UNTRUSTED" if demands.unverified else "VERIFY_TRUST_CHAIN",
     )
+    if of.server.ca_crl:
+        checks.crl.filename = of.server.ca_crl
+    if of.trusted:
+        context.combined_validation_context.default_validation_context.CopyFrom(checks)
+        context.combined_validation_context.validation_context_sds_secret_config.CopyFrom(_named(of.trusted))
+        return
+    checks.trusted_ca.filename = of.server.ca_certificates
+    context.validation_context.CopyFrom(checks)
 
 
 def _socket(name: str, context: Message) -> TransportSocket:

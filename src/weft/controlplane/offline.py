@@ -8,6 +8,7 @@ proxy may call is asked for.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from google.protobuf import descriptor_pool, json_format, message_factory
 from google.protobuf.message import Message
 
@@ -35,8 +36,11 @@ def message(resource: EnvoyResource) -> Message:
 
 
 def as_json(resource: EnvoyResource) -> dict[str, Any]:
-    """`resource` as Envoy writes its configuration in JSON."""
-    found: dict[str, Any] = json_format.MessageToDict(message(resource), preserving_proto_field_name=True)
+    """`resource` as Envoy writes its configuration in JSON, private keys left out."""
+    read = message(resource)
+    if isinstance(read, Secret) and read.HasField("tls_certificate"):
+        read.tls_certificate.private_key.inline_string = "[redacted]"
+    found: dict[str, Any] = json_format.MessageToDict(read, preserving_proto_field_name=True)
     return {"@type": resource.type_url, **found}
 
 
@@ -76,7 +80,7 @@ def _described(
 
 
 def envoy_resources(resources: Sequence[Resource], name: str, settings: Settings) -> tuple[EnvoyResource, ...]:
-    """Everything that the proxy `name` may be told, in the order it would be: clusters, endpoints, listeners, routes."""
+    """Everything that the proxy `name` may be told, in the order it would be: secrets, clusters, endpoints, listeners, routes."""
     mesh = translation(settings, resources).mesh
     asked = proxy(resources, name, mesh)
     held: Snapshot = snapshot(mesh, asked, Cache())
@@ -87,7 +91,9 @@ def envoy_resources(resources: Sequence[Resource], name: str, settings: Settings
     used = sorted({cluster for each in (*listeners, *routes, *hosts) for cluster in each.clusters} | set(held.eager_clusters()))
     clusters = [found for cluster in used if (found := held.cluster(cluster))]
     endpoints = [found for cluster in clusters if cluster.eds and (found := held.endpoints(cluster.name))]
-    return (*clusters, *endpoints, *listeners, *routes, *hosts)
+    named = sorted({name for each in (*clusters, *listeners) for name in each.secrets})
+    secrets = [found for name in named if (found := held.secret(name))]
+    return (*secrets, *clusters, *endpoints, *listeners, *routes, *hosts)
 
 
 def _routes(held: Snapshot, listeners: Iterable[EnvoyResource]) -> tuple[EnvoyResource, ...]:

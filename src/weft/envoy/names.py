@@ -1,5 +1,7 @@
 """The names our Envoy configuration uses, in Istio's forms where it has one, so that dashboards and patches match."""
 
+from collections.abc import Iterable
+
 HTTP_PROXY_ROUTES = "http_proxy"  # the route configuration of the unprivileged mode, filled on demand by VHDS
 INNER_LISTENER = "connect_inner"  # the internal listener that routes what comes inside a CONNECT
 PASSTHROUGH = "PassthroughCluster"  # the caller's own destination (dynamic forward proxy in unprivileged mode)
@@ -64,3 +66,42 @@ def gateway_port(listener: str) -> int:
 def vhds_name(route_config: str, host: str) -> str:
     """What Envoy asks for when it needs the virtual host of `host`."""
     return f"{route_config}/{host}"
+
+
+_SHOWN, _TRUSTED, _LISTED = "kubernetes://", "kubernetes-ca://", "ca://"
+_OF_NAME = "-cacert"
+
+
+def certificate_secret(namespace: str, name: str) -> str:
+    """The certificate and key of a Secret: `kubernetes://default/web`."""
+    return f"{_SHOWN}{namespace}/{name}"
+
+
+def trust_secret(namespace: str, name: str) -> str:
+    """The authorities of a Secret, or of the one called like it with `-cacert` behind, which comes first."""
+    return f"{_TRUSTED}{namespace}/{name}"
+
+
+def listed_trust_secret(credentials: Iterable[str]) -> str:
+    """The authorities of all these Secrets and ConfigMaps: `ca://ConfigMap/default/ours,Secret/default/theirs`."""
+    return _LISTED + ",".join(credentials)
+
+
+def is_certificate_secret(name: str) -> bool:
+    """Whether what is named is shown, with its key, and not trusted."""
+    return name.startswith(_SHOWN)
+
+
+def is_listed_trust_secret(name: str) -> bool:
+    """Whether what is named are the authorities of all its sources, and not of the first that has any."""
+    return name.startswith(_LISTED)
+
+
+def secret_sources(name: str) -> tuple[str, ...]:
+    """The keys of the credentials that an SDS secret is made from, the first first; none: it is not the control plane's."""
+    if name.startswith(_SHOWN):
+        return (f"Secret/{name.removeprefix(_SHOWN)}",)
+    if name.startswith(_TRUSTED):
+        place = name.removeprefix(_TRUSTED)
+        return f"Secret/{place}{_OF_NAME}", f"Secret/{place}"
+    return tuple(name.removeprefix(_LISTED).split(",")) if name.startswith(_LISTED) else ()

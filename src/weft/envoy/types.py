@@ -40,6 +40,7 @@ class EnvoyResource:
     origins: tuple[Ref, ...] = ()
     eds: bool = False  # a cluster whose endpoints are asked for by its name
     hold: float = 0.0  # seconds a request may still be held by it (delays, retries, timeouts) after it was replaced
+    secrets: tuple[str, ...] = ()  # the names of those it needs of the control plane
 
 
 def envoy_resource(
@@ -52,11 +53,12 @@ def envoy_resource(
     origins: tuple[Ref, ...] = (),
     eds: bool = False,
     hold: float = 0.0,
+    secrets: tuple[str, ...] = (),
 ) -> EnvoyResource:
     """`message` as an Envoy resource, its bytes deterministic and its version their hash."""
     body = message.SerializeToString(deterministic=True)
     version = blake2b(body, digest_size=8).hexdigest()
-    return EnvoyResource(type_url, name, body, version, clusters, hosts, origins, eds, hold)
+    return EnvoyResource(type_url, name, body, version, clusters, hosts, origins, eds, hold, secrets)
 
 
 def packed(message: Message) -> Any:

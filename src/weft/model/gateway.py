@@ -14,12 +14,43 @@ class ServerTls(Enum):
     PASSTHROUGH = "passthrough"
     SIMPLE = "simple"
     MUTUAL = "mutual"
+    OPTIONAL_MUTUAL = "optional-mutual"
     ISTIO_MUTUAL = "istio-mutual"
+    AUTO_PASSTHROUGH = "auto-passthrough"
+
+    @property
+    def passes(self) -> bool:
+        """Whether TLS is not ended here."""
+        return self in (ServerTls.NONE, ServerTls.PASSTHROUGH, ServerTls.AUTO_PASSTHROUGH)
+
+    @property
+    def asks(self) -> bool:
+        """Whether callers are asked for a certificate of the operator's authorities."""
+        return self in (ServerTls.MUTUAL, ServerTls.OPTIONAL_MUTUAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What a server asks of its callers' TLS. Versions are `TLSv1_2` and alike, empty: the default. `names`, `spki` and
+    `hashes` are those of certificates it takes; none: any that is trusted. `unverified`: a certificate that is not trusted is
+    taken as well."""
+
+    minimum: str = ""
+    maximum: str = ""
+    ciphers: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    spki: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()
+    unverified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One port with hosts. `hosts` are (namespace or `*` or `.`, host or wildcard)."""
+    """One port with hosts. `hosts` are (namespace or `*` or `.`, host or wildcard).
+
+    Certificates are `files` (certificate, key) of the gateway's node, or `credentials`: keys of the mesh's, or, without a
+    slash, names of Secrets in the namespace of the workload that opens the server. So are `authorities`; where there are none,
+    those of the first credential are meant, or of the one called like it with `-cacert` behind."""
 
     port: int
     port_name: str
@@ -28,10 +59,13 @@ class Server:
     origin: Ref
     tls: ServerTls = ServerTls.NONE
     https_redirect: bool = False
-    server_certificate: str = ""
-    private_key: str = ""
+    files: tuple[tuple[str, str], ...] = ()
     ca_certificates: str = ""
-    credential_name: str = ""
+    ca_crl: str = ""
+    credentials: tuple[str, ...] = ()
+    authorities: tuple[str, ...] = ()
+    demands: Demands = Demands()
+    http3: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from weft.hostname import DEFAULT_DOMAIN, Names
+from weft.model.credential import Credential
 from weft.model.endpoint import Endpoint
 from weft.model.extension import EnvoyFilter
 from weft.model.gateway import Gateway
@@ -45,6 +46,7 @@ class Mesh:
     peer_authentications: Mapping[str, tuple[PeerAuthentication, ...]] = field(default_factory=dict)  # by namespace
     gateways: Mapping[str, Gateway] = field(default_factory=dict)  # by namespace/name
     envoy_filters: Mapping[str, tuple[EnvoyFilter, ...]] = field(default_factory=dict)  # by namespace, in order
+    credentials: Mapping[str, Credential] = field(default_factory=dict)  # by their keys
     names: Names | None = field(default=None, compare=False, repr=False)
     gateway_routes: Mapping[str, tuple[RouteSet, ...]] | None = field(default=None, compare=False, repr=False)
 
@@ -61,13 +63,19 @@ class Mesh:
 class Change:
     """What differs between two meshes, for those who hold something made from the first.
 
-    `hosts`: keys of services, routes or policies that changed. `endpoints`: hosts whose endpoints changed (and nothing
-    else of them). `everything`: a change that may touch any proxy (peer authentication, gateways, settings, wildcards).
-    """
+    `hosts`: keys of services, routes or policies that changed. `endpoints`: hosts whose endpoints changed (and nothing else of
+    them). `credentials`: keys of those that changed. `everything`: a change that may touch any proxy (peer authentication,
+    gateways, settings, wildcards)."""
 
     hosts: frozenset[str] = frozenset()
     endpoints: frozenset[str] = frozenset()
     everything: bool = False
+    credentials: frozenset[str] = frozenset()
 
     def __or__(self, other: "Change") -> "Change":
-        return Change(self.hosts | other.hosts, self.endpoints | other.endpoints, self.everything or other.everything)
+        return Change(
+            self.hosts | other.hosts,
+            self.endpoints | other.endpoints,
+            self.everything or other.everything,
+            self.credentials | other.credentials,
+        )

@@ -133,6 +133,7 @@ class ClientTls:
     client_certificate: str = ""
     private_key: str = ""
     ca_certificates: str = ""
+    ca_crl: str = ""
     credential_name: str = ""
     subject_alt_names: tuple[str, ...] = ()
     sni: str = ""

@@ -10,7 +10,7 @@ HeaderList = tuple[tuple[str, str], ...]
 @dataclass(frozen=True, slots=True)
 class HttpCall:
     """A request. `port` is the proxy's own port that is called, 0 its HTTP proxy. `sni` is the name that TLS asks for; empty
-    without TLS. `certificate`: the caller has one that is trusted. `path` carries the query."""
+    without TLS. `certificate`: the caller has one that is trusted; it is for `subject`. `path` carries the query."""
 
     authority: str
     path: str = "/"
@@ -19,6 +19,7 @@ class HttpCall:
     port: int = 0
     sni: str = ""
     certificate: bool = False
+    subject: str = ""
 
     @property
     def scheme(self) -> str:
@@ -35,14 +36,24 @@ class TcpCall:
     port: int = 0
     sni: str = ""
     certificate: bool = False
+    subject: str = ""
 
 
 Call = HttpCall | TcpCall
 
 
-def http_call(method: str, url: str, headers: HeaderList = (), *, port: int = 0, certificate: bool = False) -> HttpCall:
+def http_call(
+    method: str,
+    url: str,
+    headers: HeaderList = (),
+    *,
+    port: int = 0,
+    certificate: bool = False,
+    subject: str = "",
+) -> HttpCall:
     """The request for `url`, sent to the proxy's own `port`; an https one asks for its host by SNI."""
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     sni = (parts.hostname or "") if parts.scheme == "https" else ""
-    return HttpCall(parts.netloc, path, method, tuple((name.lower(), value) for name, value in headers), port, sni, certificate)
+    pairs = tuple((name.lower(), value) for name, value in headers)
+    return HttpCall(parts.netloc, path, method, pairs, port, sni, certificate, subject)

@@ -6,8 +6,8 @@ from envoy.config.core.v3.health_check_pb2 import HealthStatus
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 
-from weft.envoy.names import INNER_LISTENER
-from weft.simulate.held import Held, Unreadable, cluster, load_assignment, unpacked
+from weft.envoy.names import IDENTITY_SECRET, INNER_LISTENER
+from weft.simulate.held import Held, Unreadable, cluster, is_ready, load_assignment, unpacked
 from weft.simulate.outcome import Share
 from weft.simulate.virtual_host import without_port
 
@@ -20,6 +20,8 @@ def destination(held: Held, name: str, percent: float, authority: str, dialled: 
     found = cluster(held, name)
     if found is None:
         return Share(name, percent, (INNER_LISTENER,) if name == INNER_LISTENER else ())
+    if not _is_ready(held, found):
+        return Share(name, percent, (), _tls(found))
     if found.cluster_type.name == _FORWARDING:
         return Share(name, percent, (dialled or _with_port(authority, _tls(found)),), _tls(found))
     return Share(name, percent, _endpoints(load_assignment(held, found)), _tls(found))
@@ -49,12 +51,26 @@ def _address(of: Address) -> str:
     raise Unreadable(f"an endpoint at {of.WhichOneof('address')}")
 
 
+def _is_ready(held: Held, of: Cluster) -> bool:
+    context = _context(of)
+    return context is None or is_ready(held, context.common_tls_context)
+
+
 def _tls(of: Cluster) -> str:
-    if not of.HasField("transport_socket"):
+    found = _context(of)
+    if found is None:
         return ""
+    context = found.common_tls_context
+    named = [one.name for one in context.tls_certificate_sds_secret_configs]
+    if IDENTITY_SECRET in named:
+        return "mesh"
+    return "mutual" if named or context.tls_certificates else "simple"
+
+
+def _context(of: Cluster) -> UpstreamTlsContext | None:
+    if not of.HasField("transport_socket"):
+        return None
     context = unpacked(of.transport_socket.typed_config, UpstreamTlsContext)
     if context is None:
         raise Unreadable(f"the transport socket {of.transport_socket.name}")
-    if context.common_tls_context.tls_certificate_sds_secret_configs:
-        return "mesh"
-    return "mutual" if context.common_tls_context.tls_certificates else "simple"
+    return context

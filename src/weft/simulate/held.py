@@ -7,9 +7,11 @@ from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_components_pb2 import VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import CommonTlsContext
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
+from weft.envoy.names import secret_sources
 from weft.envoy.types import EnvoyResource
 
 Read = TypeVar("Read", bound=Message)
@@ -41,6 +43,23 @@ class Held(Protocol):
     def endpoints(self, name: str) -> EnvoyResource | None:
         """The endpoints of a cluster by its name."""
         ...
+
+    def secret(self, name: str) -> EnvoyResource | None:
+        """A secret of the operator's by its name."""
+        ...
+
+
+def is_ready(of: Held, context: CommonTlsContext) -> bool:
+    """Whether a TLS context has what it needs: one certificate of those it names, and its authorities. The mesh's own are
+    there."""
+    shown = [one.name for one in context.tls_certificate_sds_secret_configs]
+    trusted = [context.combined_validation_context.validation_context_sds_secret_config.name]
+    trusted += [context.validation_context_sds_secret_config.name]
+    return (not shown or any(_is_there(of, one) for one in shown)) and all(_is_there(of, one) for one in trusted if one)
+
+
+def _is_there(of: Held, secret: str) -> bool:
+    return not secret_sources(secret) or of.secret(secret) is not None
 
 
 def listeners(of: Held) -> tuple[Listener, ...]:

@@ -9,7 +9,7 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpConnectionManager
 from envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.sni_dynamic_forward_proxy_pb2 import FilterConfig
 from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
-from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import DownstreamTlsContext
+from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import CommonTlsContext, DownstreamTlsContext
 
 from weft.envoy.names import HTTP_PROXY_ROUTES
 from weft.simulate import filters, redirect
@@ -18,7 +18,7 @@ from weft.simulate.destination import destination
 from weft.simulate.filter_chain import filter_chain
 from weft.simulate.forward import forwarded
 from weft.simulate.header_edit import response_changes
-from weft.simulate.held import Held, Read, Unreadable, listeners, route_configuration, unpacked
+from weft.simulate.held import Held, Read, Unreadable, is_ready, listeners, route_configuration, unpacked
 from weft.simulate.outcome import Action, Answered, Closed, Forwarded, HeaderChange, Matched, Outcome, Redirected, Share
 from weft.simulate.path import normalized
 from weft.simulate.route_match import matches
@@ -33,7 +33,7 @@ def simulate(held: Held, call: Call) -> Outcome:
     chain = filter_chain(listener, call.sni)
     if chain is None:
         return Outcome(Closed("no filter chain takes this connection"))
-    if refused := _refused(chain, call):
+    if refused := _refused(held, chain, call):
         return Outcome(Closed(refused))
     if manager := _filter(chain, HttpConnectionManager):
         return _http(held, manager, call)
@@ -49,7 +49,7 @@ def _listener(held: Held, port: int) -> Listener | None:
     return None
 
 
-def _refused(chain: FilterChain, call: Call) -> str:
+def _refused(held: Held, chain: FilterChain, call: Call) -> str:
     """Why the TLS of a connection fails; empty when it does not."""
     if not chain.HasField("transport_socket"):
         reads = _filter(chain, HttpConnectionManager) is not None
@@ -59,7 +59,24 @@ def _refused(chain: FilterChain, call: Call) -> str:
         raise Unreadable(f"the transport socket {chain.transport_socket.name}")
     if not call.sni:
         return "no TLS on a port that asks for it"
-    return "no client certificate" if context.require_client_certificate.value and not call.certificate else ""
+    if not is_ready(held, context.common_tls_context):
+        return "its certificate or its authorities are missing"
+    if not call.certificate:
+        return "no client certificate" if context.require_client_certificate.value else ""
+    return _mistrusted(context.common_tls_context, call)
+
+
+def _mistrusted(context: CommonTlsContext, call: Call) -> str:
+    """Why a caller's certificate, which is of a trusted authority, is not taken; empty when it is, or is not looked at."""
+    checks = context.combined_validation_context.default_validation_context
+    if not context.HasField("combined_validation_context"):
+        checks = context.validation_context
+    if checks.verify_certificate_spki or checks.verify_certificate_hash:
+        raise Unreadable("certificates that are told by their hashes")
+    names = checks.match_typed_subject_alt_names
+    if not names or any(one.matcher.exact == call.subject for one in names):
+        return ""
+    return f"the client certificate is for {call.subject}"
 
 
 def _filter(of: FilterChain, kind: type[Read]) -> Read | None:

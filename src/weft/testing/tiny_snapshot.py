@@ -106,6 +106,10 @@ class TinySnapshot:
         found = self._subset(name)
         return None if found is None else _endpoints(name, found[0].endpoints[found[1]], found[0].host)
 
+    def secret(self, name: str) -> EnvoyResource | None:
+        """There are none."""
+        return None
+
     def eager_clusters(self) -> Iterable[str]:
         """Clusters held from the start."""
         return self.eager

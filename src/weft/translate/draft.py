@@ -64,6 +64,10 @@ class Shelves(Generic[K, V]):
         draft = self._drafts.get(shelf)
         return draft.frozen() if draft else self._frozen.get(shelf, {})
 
+    def shelves(self) -> Iterable[K]:
+        """The names of all shelves."""
+        return tuple(dict.fromkeys((*self._frozen, *self._drafts)))
+
     def put(self, shelf: K, key: str, value: V | None) -> None:
         """Sets, or removes with None."""
         if shelf not in self._drafts:

@@ -23,7 +23,8 @@ WORKLOADS = "WorkloadEntry.networking.istio.io"
 @dataclass(frozen=True, slots=True)
 class Index:
     """`statements` by shelf and name. `rules` are the DestinationRules of a host before they are merged, the older first.
-    `referrers` are the resources that name a host, `gateway_referrers` those that name a gateway; `unknown` are the hosts
+    `referrers` are the resources that name a host, `gateway_referrers` those that name a gateway,
+    `credential_referrers` those that name a Secret; `unknown` are the hosts
     that were named and are not there. `api` is the Gateway API's part."""
 
     statements: Mapping[Shelf, Mapping[str, Statement]] = field(default_factory=dict)
@@ -33,3 +34,4 @@ class Index:
     gateway_referrers: Mapping[str, frozenset[Ref]] = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
     api: GatewayApi = GatewayApi()
+    credential_referrers: Mapping[str, frozenset[Ref]] = field(default_factory=dict)

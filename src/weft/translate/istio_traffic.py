@@ -3,6 +3,8 @@
 https://istio.io/latest/docs/reference/config/networking/destination-rule/
 """
 
+from collections.abc import Iterator
+
 from weft.hostname import full_name, is_wildcard
 from weft.model.labels import labels
 from weft.model.mesh import Settings
@@ -31,7 +33,7 @@ from weft.resource.duration import seconds
 from weft.resource.istio import destination_rule as spec
 from weft.resource.resource import Resource
 from weft.translate.naming import exported
-from weft.translate.statement import Reference, Statement
+from weft.translate.statement import Need, Reference, Statement
 
 _BALANCERS = {
     "UNSPECIFIED": Balancer.LEAST_REQUEST,
@@ -64,7 +66,23 @@ def destination_rule(resource: Resource, rule: spec.DestinationRule, settings: S
         meta.creation_timestamp,
     )
     references = () if is_wildcard(host) else (Reference(host, ref.at("spec.host")),)
-    return Statement(ref, policy=said, references=references)
+    return Statement(ref, policy=said, references=references, needs=tuple(_needs(rule, ref.at("spec"))))
+
+
+def _needs(rule: spec.DestinationRule, at: Ref) -> Iterator[Need]:
+    """The Secrets that TLS names: the authorities in them, and, for MUTUAL, a certificate to show."""
+    whole = [(rule.traffic_policy, at.at("trafficPolicy"))]
+    whole += [(one.traffic_policy, at.at(f"subsets[{i}].trafficPolicy")) for i, one in enumerate(rule.subsets)]
+    for policy, place in whole:
+        if policy is None:
+            continue
+        of_ports = [(one.tls, place.at(f"portLevelSettings[{i}]")) for i, one in enumerate(policy.port_level_settings)]
+        for tls, where in [(policy.tls, place), *of_ports]:
+            if tls and tls.credential_name and tls.mode in ("SIMPLE", "MUTUAL"):
+                if tls.mode == "MUTUAL":
+                    yield Need(tls.credential_name, where.at("tls.credentialName"))
+                if not tls.insecure_skip_verify:
+                    yield Need(tls.credential_name, where.at("tls.credentialName"), True)
 
 
 def _subset(one: spec.Subset, origin: Ref) -> Subset:
@@ -168,6 +186,7 @@ def _tls(of: spec.ClientTlsSettings) -> ClientTls:
         of.client_certificate,
         of.private_key,
         of.ca_certificates,
+        of.ca_crl,
         of.credential_name,
         of.subject_alt_names,
         of.sni,

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from weft.finding import Finding
 from weft.model.mesh import Change, Mesh, Settings
 from weft.ref import Ref
+from weft.resource.core.config_map import ConfigMap
 from weft.resource.core.namespace import Namespace
+from weft.resource.core.secret import Secret
 from weft.resource.core.service import Service
 from weft.resource.gateway_api.gateway import Gateway as ApiGateway
 from weft.resource.gateway_api.gateway_class import GatewayClass
@@ -25,6 +27,7 @@ from weft.resource.istio.service_entry import ServiceEntry
 from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.resource import Resource
+from weft.translate.credentials import config_map, secret
 from weft.translate.endpoints import workload_entry
 from weft.translate.envoy_filters import envoy_filter
 from weft.translate.gateway_api.listeners import api_gateway, gateway_class, namespace, reference_grant
@@ -90,6 +93,10 @@ def statement(resource: Resource, settings: Settings) -> Statement | None:
             return envoy_filter(resource, spec)
         case PeerAuthentication() as spec:
             return peer_authentication(resource, spec)
+        case Secret() as spec:
+            return secret(resource, spec)
+        case ConfigMap() as spec:
+            return config_map(resource, spec)
         case Namespace() as spec:
             return namespace(resource, spec)
         case GatewayClass() as spec:

@@ -12,6 +12,7 @@ from weft.translate.attach import Attachments
 from weft.translate.draft import Buckets, Draft
 from weft.translate.gateway_api.draft import GatewayApi
 from weft.translate.index import Index, Shelf
+from weft.translate.needs import of_credential, of_needs
 from weft.translate.references import findings
 from weft.translate.statement import Statement
 
@@ -23,6 +24,7 @@ class Recheck:
         self._findings = Draft(before)
         self._referrers = Buckets(index.referrers)
         self._gateway_referrers = Buckets(index.gateway_referrers)
+        self._credential_referrers = Buckets(index.credential_referrers)
         self._unknown = index.unknown
         self._doubtful: dict[str, None] = {}  # hosts that may have become known or unknown
         self._refs: dict[Ref, None] = {}
@@ -40,6 +42,11 @@ class Recheck:
             self._gateway_referrers.discard(gateway, ref)
         for gateway, _ in new.gateways if new else ():
             self._gateway_referrers.add(gateway, ref)
+
+        for need in old.needs if old else ():
+            self._credential_referrers.discard(need.name, ref)
+        for need in new.needs if new else ():
+            self._credential_referrers.add(need.name, ref)
 
     def refs(self, refs: Iterable[Ref]) -> None:
         """These."""
@@ -74,6 +81,13 @@ class Recheck:
         for key in (*changed, *missing):
             self.refs(self._gateway_referrers.get(key))
 
+    def credentials(self, changed: Iterable[str]) -> None:
+        """Who names a Secret that changed."""
+        for key in changed:
+            name = key.rpartition("/")[2]
+            for named in (name, name.removesuffix("-cacert")):
+                self.refs(self._credential_referrers.get(named))
+
     def _named(self, host: str) -> Iterable[str]:
         """The hosts that are named somewhere and that `host`, perhaps a wildcard, covers."""
         if is_wildcard(host):
@@ -86,13 +100,26 @@ class Recheck:
         rules: Mapping[str, tuple[ServicePolicy, ...]],
         statement: Callable[[Ref], Statement | None],
         told: Callable[[Ref], Iterable[Finding]],
+        namespaces: Callable[[Statement], tuple[str, ...]],
     ) -> Mapping[Ref, tuple[Finding, ...]]:
-        """All findings, those of the collected resources found anew in `mesh`; `told` are those that follow from a status."""
+        """All findings, those of the collected resources found anew in `mesh`; `told` are those that follow from a status.
+        `namespaces` are those in which a resource's Secrets are looked up."""
         for ref in self._refs:
             said = statement(ref)
-            self._findings.put(ref, (*findings(said, mesh, rules), *told(ref)) if said else ())
+            self._findings.put(ref, self._found(said, mesh, rules, told, namespaces) if said else ())
         self._update_unknown(mesh)
         return self._findings.frozen()
+
+    def _found(
+        self,
+        said: Statement,
+        mesh: Mesh,
+        rules: Mapping[str, tuple[ServicePolicy, ...]],
+        told: Callable[[Ref], Iterable[Finding]],
+        namespaces: Callable[[Statement], tuple[str, ...]],
+    ) -> tuple[Finding, ...]:
+        secrets = of_needs(said, mesh, namespaces(said)) if said.needs else ()
+        return (*findings(said, mesh, rules), *secrets, *of_credential(said), *told(said.ref))
 
     def _update_unknown(self, mesh: Mesh) -> None:
         missing = {
@@ -113,5 +140,12 @@ class Recheck:
     ) -> Index:
         """The index to keep."""
         return Index(
-            statements, rules, attachments, self._referrers.frozen(), self._gateway_referrers.frozen(), self._unknown, api
+            statements,
+            rules,
+            attachments,
+            self._referrers.frozen(),
+            self._gateway_referrers.frozen(),
+            self._unknown,
+            api,
+            self._credential_referrers.frozen(),
         )

@@ -28,6 +28,9 @@ from weft.translate.precedence import merged, ordered, ordered_services, replace
 from weft.translate.recheck import Recheck
 from weft.translate.statement import Backing, Instance, Statement
 
+ANYWHERE = "*"
+"""Among attachments: workloads of all namespaces, by `namespace/name`, and the Gateways that select them and name Secrets."""
+
 
 class Revision:
     """A mesh being revised. Call `replace` for every change, then `mesh`, `findings` and `index`, once and in this order."""
@@ -44,6 +47,7 @@ class Revision:
         self._peer_authentications = Draft(mesh.peer_authentications)
         self._gateways = Draft(mesh.gateways)
         self._envoy_filters = Draft(mesh.envoy_filters)
+        self._credentials = Draft(mesh.credentials)
         self._statements: Shelves[Shelf, Statement] = Shelves(index.statements)
         self._rules = Draft(index.rules)
         self._attachments = AttachmentsDraft(index.attachments)
@@ -65,9 +69,23 @@ class Revision:
         self._replace_services(gone, come)
         self._replace_instance(ref, gone.instance, come.instance)
         self._replace_rules(gone, come)
+        self._replace_credential(gone, come)
         if gone.api or come.api:
             self._api.replace(ref, gone.api, come.api)
             self._select(gone.api, come.api)
+
+    def _replace_credential(self, gone: Statement, come: Statement) -> None:
+        for key in {one.credential.key: None for one in (gone, come) if one.credential}:
+            self._credentials.put(key, come.credential)
+        if gone.gateway and gone.needs:
+            self._attachments.unselect(ANYWHERE, gone.gateway.selector, gone.ref)
+        if come.gateway and come.needs:
+            self._attachments.select(ANYWHERE, come.gateway.selector, come.ref, self._all_labels())
+
+    def _all_labels(self) -> Iterator[tuple[str, Labels]]:
+        for kind, namespace in self._statements.shelves():
+            if kind == WORKLOADS:
+                yield from ((f"{namespace}/{name}", of) for name, of in self._labels(namespace))
 
     def _select(self, gone: Said | None, come: Said | None) -> None:
         """The workloads that serve a Gateway are known by its name."""
@@ -102,8 +120,12 @@ class Revision:
             touched.update(self._attachments.selectors_of(ref.namespace, gone.labels))
         if gone and (come is None or come.labels != gone.labels):
             self._attachments.detach(ref.namespace, ref.name, gone.labels)
+            self._recheck.refs(self._attachments.selectors_of(ANYWHERE, gone.labels))
+            self._attachments.detach(ANYWHERE, f"{ref.namespace}/{ref.name}", gone.labels)
         if come and (gone is None or come.labels != gone.labels):
             self._attachments.attach(ref.namespace, ref.name, come.labels)
+            self._recheck.refs(self._attachments.selectors_of(ANYWHERE, come.labels))
+            self._attachments.attach(ANYWHERE, f"{ref.namespace}/{ref.name}", come.labels)
 
     def _replace_rules(self, gone: Statement, come: Statement) -> None:
         ref = come.ref
@@ -238,6 +260,7 @@ class Revision:
             self._peer_authentications.frozen(),
             self._gateways.frozen(),
             self._envoy_filters.frozen(),
+            self._credentials.frozen(),
             self._names(),
             self._gateway_routes.frozen(),
         )
@@ -245,7 +268,7 @@ class Revision:
         backed = frozenset(key.rpartition("/")[2] for key in self._endpoints.changed())
         whole = self._gateways.changed() | self._peer_authentications.changed() | self._envoy_filters.changed()
         everything = bool(whole) or any(map(is_wildcard, hosts))
-        return mesh, Change(hosts, backed - hosts, everything)
+        return mesh, Change(hosts, backed - hosts, everything, self._credentials.changed())
 
     def _names(self) -> Names:
         services, names = self._services.frozen(), self._old.names
@@ -268,7 +291,16 @@ class Revision:
             recheck.refs(one.origin for one in self._rules.get(host) or ())
         recheck.gateways(self._gateways.changed(), self._gateways.appeared_or_gone(), mesh.gateways)
         recheck.refs(self._api.statuses.changed())
-        return recheck.findings(mesh, self._rules.frozen(), lambda ref: self._statements.get(shelf(ref), ref.name), self._told)
+        recheck.credentials(self._credentials.changed())
+        return recheck.findings(
+            mesh, self._rules.frozen(), lambda ref: self._statements.get(shelf(ref), ref.name), self._told, self._namespaces
+        )
+
+    def _namespaces(self, of: Statement) -> tuple[str, ...]:
+        """Of the proxies that look up the Secrets that `of` names: those of the workloads that open a Gateway; none: of its
+        own."""
+        selected = self._attachments.selected_by(ANYWHERE, of.gateway.selector) if of.gateway and of.gateway.selector else ()
+        return tuple(sorted({name.partition("/")[0] for name in selected})) or (of.ref.namespace,)
 
     def _told(self, ref: Ref) -> Iterable[Finding]:
         status = self._api.statuses.get(ref)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from weft.model.credential import Credential
 from weft.model.endpoint import Health, Locality
 from weft.model.extension import EnvoyFilter
 from weft.model.gateway import Gateway
@@ -69,9 +70,19 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """A Secret that a resource names, in the namespace of each proxy that it is for. `authorities`: what is needed of it are
+    authorities to check peers with, which may also be in the Secret called like it with `-cacert` behind."""
+
+    name: str
+    origin: Ref
+    authorities: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
-    """What one resource says. `backings` stand beside `services`, one each. `gateways` are those it names. `api` is what is
-    resolved by the rules of the Gateway API."""
+    """What one resource says. `backings` stand beside `services`, one each. `gateways` are those it names, `needs` the Secrets.
+    `api` is what is resolved by the rules of the Gateway API."""
 
     ref: Ref
     services: tuple[Service, ...] = ()
@@ -85,3 +96,5 @@ class Statement:
     gateways: tuple[tuple[str, Ref], ...] = ()
     api: Said | None = None
     envoy_filter: EnvoyFilter | None = None
+    credential: Credential | None = None
+    needs: tuple[Need, ...] = ()

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 
-from weft.envoy.names import parse_outbound
-from weft.envoy.types import CLUSTER, ENDPOINTS, LISTENER, ROUTE_CONFIGURATION, VIRTUAL_HOST, EnvoyResource
+from weft.envoy.names import parse_outbound, secret_sources
+from weft.envoy.types import CLUSTER, ENDPOINTS, LISTENER, ROUTE_CONFIGURATION, SECRET, VIRTUAL_HOST, EnvoyResource
 from weft.model.mesh import Change
 from weft.xds.admission import Caps
 from weft.xds.interest import Interest, concerned
@@ -19,7 +19,7 @@ from weft.xds.snapshots import Snapshot
 from weft.xds.stand_in import empty_cluster, rejected_virtual_host
 from weft.xds.virtual_hosts import VirtualHosts
 
-TYPES = (CLUSTER, ENDPOINTS, LISTENER, ROUTE_CONFIGURATION, VIRTUAL_HOST)
+TYPES = (SECRET, CLUSTER, ENDPOINTS, LISTENER, ROUTE_CONFIGURATION, VIRTUAL_HOST)
 _LISTENERS = Key(LISTENER, "")
 
 
@@ -34,6 +34,7 @@ class Desired:
         self.virtual_hosts = VirtualHosts(self.ledgers[VIRTUAL_HOST], caps)
         self.explicit: set[str] = set()
         self._listeners: tuple[EnvoyResource, ...] | None = None
+        self._entitled: frozenset[str] | None = None
 
     def start(self, now: float) -> None:
         """Looks up what is wanted without being asked. The first request may be about clusters: they depend on it."""
@@ -55,6 +56,8 @@ class Desired:
         """What the snapshot says of `key`."""
         if key.type_url == CLUSTER:
             self._cluster(key, now)
+        elif key.type_url == SECRET:
+            self._secret(key, now)
         elif key.type_url == LISTENER:
             self._listen(now)
         elif key.type_url == VIRTUAL_HOST:
@@ -74,6 +77,32 @@ class Desired:
             resource = empty_cluster(key.name)
         if resource is not None:
             self.ledgers[CLUSTER].want(key.name, resource, now)
+            self._entitle(resource.secrets, now)
+
+    def _secret(self, key: Key, now: float) -> None:
+        """A secret is told only to a proxy whose own listeners or clusters name it. One that is missing or broken now is kept
+        as it was told last."""
+        self.interest.follow(key, frozenset(secret_sources(key.name)))
+        resource = self.snapshot.secret(key.name) if key.name in self._entitlement() else None
+        entry = self.ledgers[SECRET].entries.get(key.name)
+        if resource is not None or entry is None or not entry.told_version:
+            self.ledgers[SECRET].want(key.name, resource, now)
+
+    def _entitlement(self) -> frozenset[str]:
+        """The secrets that this proxy's listeners and clusters name."""
+        if self._entitled is None:
+            entries = (*self.ledgers[LISTENER].entries.values(), *self.ledgers[CLUSTER].entries.values())
+            states = (state for one in entries for state in (one.wanted, one.told, one.held) if state is not None)
+            self._entitled = frozenset(name for state in states for name in state.secrets)
+        return self._entitled
+
+    def _entitle(self, secrets: Iterable[str], now: float) -> None:
+        """Something that names these secrets has come: those asked for before it are told now."""
+        self._entitled = None
+        for name in secrets:
+            entry = self.ledgers[SECRET].entries.get(name)
+            if entry is not None and entry.wanted is None:
+                self._secret(Key(SECRET, name), now)
 
     def _named(self, key: Key, now: float) -> None:
         """Endpoints and route configurations. Held ones that are no more are kept: whoever uses them goes first. So are the
@@ -104,6 +133,7 @@ class Desired:
         self.interest.follow(_LISTENERS, frozenset().union(*(listener.hosts for listener in listeners)))
         for listener in listeners:
             self.ledgers[LISTENER].want(listener.name, listener, now)
+        self._entitle((name for listener in listeners for name in listener.secrets), now)
         self.close_listeners(now)
 
     def close_listeners(self, now: float) -> None:
@@ -180,7 +210,7 @@ class Desired:
 
     def account(self, key: Key, now: float) -> None:
         """Takes note of the clusters that a listener, route configuration or virtual host names."""
-        if key.type_url in (CLUSTER, ENDPOINTS):
+        if key.type_url in (SECRET, CLUSTER, ENDPOINTS):
             return
         entry = self.ledgers[key.type_url].entries.get(key.name)
         clusters, hold = named_clusters(entry) if entry is not None else (frozenset[str](), 0.0)
@@ -207,9 +237,9 @@ class Desired:
         return False
 
 
-def _users_first(key: Key) -> tuple[bool, Key]:
-    """What names clusters is looked up before these: it decides which of them linger."""
-    return key.type_url in (CLUSTER, ENDPOINTS), key
+def _users_first(key: Key) -> tuple[int, Key]:
+    """What names clusters is looked up before these, since it decides which of them linger; what names secrets before those."""
+    return (2 if key.type_url == SECRET else 1 if key.type_url in (CLUSTER, ENDPOINTS) else 0), key
 
 
 def _has_endpoints(resource: EnvoyResource | None) -> bool:

@@ -12,7 +12,7 @@ ANY_HOST = "*"
 
 def concerned(change: Change) -> frozenset[str]:
     """The hosts whose dependants a change concerns."""
-    return change.hosts | change.endpoints | ({ANY_HOST} if change.hosts else frozenset())
+    return change.hosts | change.endpoints | change.credentials | ({ANY_HOST} if change.hosts else frozenset())
 
 
 @dataclass(slots=True)

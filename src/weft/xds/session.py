@@ -1,7 +1,7 @@
 """One proxy's delta ADS stream, seen from the control plane, without I/O and without a clock.
 
 Each method takes what happened and returns the responses to send, in order. A response carries a change as soon as it may:
-clusters first, then endpoints, and what sends traffic to them (listeners, routes, virtual hosts) when the proxy has
+secrets and clusters first, then endpoints, and what sends traffic to them (listeners, routes, virtual hosts) when the proxy has
 acknowledged those endpoints. While a response of a type is in flight further changes of it wait and go out together.
 https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
 """
@@ -13,7 +13,16 @@ from functools import lru_cache
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 
-from weft.envoy.types import CLUSTER, ENDPOINTS, LISTENER, ROUTE_CONFIGURATION, VIRTUAL_HOST, EnvoyResource, TypeUrl
+from weft.envoy.types import (
+    CLUSTER,
+    ENDPOINTS,
+    LISTENER,
+    ROUTE_CONFIGURATION,
+    SECRET,
+    VIRTUAL_HOST,
+    EnvoyResource,
+    TypeUrl,
+)
 from weft.model.mesh import Change
 from weft.xds.admission import Caps
 from weft.xds.delta import Nonce, Response, Told
@@ -201,8 +210,9 @@ class Session:
 
     def _flush(self, now: float) -> list[Response]:
         responses = [
+            *self._tell_named(SECRET),
             *self._tell_clusters(now),
-            *self._tell_endpoints(),
+            *self._tell_named(ENDPOINTS),
             *self._tell_users(LISTENER, now),
             *self._tell_users(ROUTE_CONFIGURATION, now),
             *self._tell_virtual_hosts(now),
@@ -228,11 +238,12 @@ class Session:
                 self._ledgers[ENDPOINTS].force(name, now)
         return self._respond(CLUSTER, names, removed)
 
-    def _tell_endpoints(self) -> list[Response]:
-        ledger = self._ledgers[ENDPOINTS]
-        if ledger.flights or not (ledger.due or ENDPOINTS in self._unanswered):
+    def _tell_named(self, type_url: TypeUrl) -> list[Response]:
+        """Secrets and endpoints: what is asked for by name and depends on nothing."""
+        ledger = self._ledgers[type_url]
+        if ledger.flights or not (ledger.due or type_url in self._unanswered):
             return []
-        return self._respond(ENDPOINTS, ledger.batch(sorted(ledger.due)))
+        return self._respond(type_url, ledger.batch(sorted(ledger.due)))
 
     def _tell_users(self, type_url: TypeUrl, now: float) -> list[Response]:
         """Listeners and route configurations whose clusters are there. A first answer waits until it is whole."""

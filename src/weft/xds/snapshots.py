@@ -31,6 +31,10 @@ class Snapshot(Protocol):
         """The endpoints of the EDS cluster `name` (an empty assignment when it has none); None for an unknown cluster."""
         ...
 
+    def secret(self, name: str) -> EnvoyResource | None:
+        """The secret `name`, whoever asks: who may have it is decided by what names it. None while there is nothing good."""
+        ...
+
     def eager_clusters(self) -> Iterable[str]:
         """Clusters the proxy holds from the start, besides those its listeners name."""
         ...

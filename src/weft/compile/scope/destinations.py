@@ -6,12 +6,12 @@ weights of the healthy endpoints. A cluster never turns from one kind into the o
 takes the choice away: one cluster then has all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from ipaddress import ip_address
 
 from weft.compile.scope.inputs import MeshTls, OriginatedTls, Plaintext, Transport
-from weft.envoy.names import PASSTHROUGH, outbound_cluster, plain_cluster
+from weft.envoy.names import PASSTHROUGH, certificate_secret, outbound_cluster, plain_cluster, trust_secret
 from weft.identity import SpiffeId
 from weft.model import precedence
 from weft.model.endpoint import Endpoint, Health
@@ -20,16 +20,18 @@ from weft.model.mesh import Mesh
 from weft.model.route import Destination
 from weft.model.security import MtlsMode
 from weft.model.service import Location, Resolution, Service, ServicePort
-from weft.model.traffic import ConsistentHash, HashKey, PortPolicy, ServicePolicy, TlsMode
+from weft.model.traffic import ClientTls, ConsistentHash, HashKey, PortPolicy, ServicePolicy, TlsMode
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What of a proxy decides how it sees others. `gateway`: `mesh` for a sidecar, else the key of the Gateway it serves."""
+    """What of a proxy decides how it sees others. `gateway`: `mesh` for a sidecar, else the key of the Gateway it serves.
+    `edge`: it is a gateway's proxy."""
 
     namespace: str
     labels: Labels
     gateway: str = precedence.MESH
+    edge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,20 +163,33 @@ def is_ip(text: str) -> bool:
     return True
 
 
-def transport(mesh: Mesh, of: Reached, plain: bool) -> Transport:
-    """How the endpoints of one kind are spoken to."""
+def transport(mesh: Mesh, of: Reached, plain: bool, caller: Caller) -> Transport:
+    """How the endpoints of one kind are spoken to by `caller`."""
     tls = of.policy.tls
     sni = f"outbound_.{of.port.number}_.{of.subset}_.{of.service.hostname}"
     match tls.mode if tls else None:
         case TlsMode.DISABLE:
             return Plaintext()
         case TlsMode.SIMPLE | TlsMode.MUTUAL if tls:
-            return OriginatedTls(tls, tls.sni or ("" if of.service.hostname.startswith("*") else of.service.hostname))
+            return _originated(tls, of, caller)
         case TlsMode.ISTIO_MUTUAL if tls:
             return MeshTls(tls.subject_alt_names or identities(mesh, of.service), mesh.settings.trust_domain, tls.sni or sni)
     if plain or of.service.location is Location.EXTERNAL:
         return Plaintext()
     return MeshTls(of.service.subject_alt_names or identities(mesh, of.service), mesh.settings.trust_domain, sni)
+
+
+def _originated(tls: ClientTls, of: Reached, caller: Caller) -> OriginatedTls:
+    """A Secret is of the caller's namespace. Without a workload selector it is for gateways alone, as in Istio: a sidecar then
+    has no certificate to show, and the system's authorities."""
+    sni = tls.sni or ("" if of.service.hostname.startswith("*") else of.service.hostname)
+    if not tls.credential_name:
+        return OriginatedTls(tls, sni)
+    if not caller.edge and not (of.rule and of.rule.workload_selector):
+        return OriginatedTls(replace(tls, mode=TlsMode.SIMPLE, credential_name=""), sni)
+    shown = certificate_secret(caller.namespace, tls.credential_name) if tls.mode is TlsMode.MUTUAL else ""
+    trusted = "" if tls.insecure_skip_verify else trust_secret(caller.namespace, tls.credential_name)
+    return OriginatedTls(tls, sni, shown, trusted)
 
 
 def identities(mesh: Mesh, of: Service) -> tuple[str, ...]:

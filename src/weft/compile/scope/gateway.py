@@ -16,6 +16,7 @@ from weft.compile.scope.inputs import (
     VirtualHostInput,
 )
 from weft.compile.scope.rules import Sight, http_routes, l4_concerns, l4_split, matches_all
+from weft.compile.scope.secrets import server_tls
 from weft.hostname import matches
 from weft.model import precedence
 from weft.model.gateway import Gateway, Server, ServerTls
@@ -42,7 +43,7 @@ class Opened:
     @property
     def is_https(self) -> bool:
         """Whether TLS ends here and requests are inside it."""
-        return self.server.tls not in (ServerTls.NONE, ServerTls.PASSTHROUGH) and self.server.protocol.upper() != "TLS"
+        return not self.server.tls.passes and self.server.protocol.upper() != "TLS"
 
     @property
     def routes(self) -> str:
@@ -72,7 +73,7 @@ def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> Gat
     taken: set[str] = set()
     http = any(one.is_http for one in servers)
     origins = {one.server.origin for one in servers}
-    https = [chain for one in servers if one.is_https for chain in _https(one, taken)]
+    https = [chain for one in servers if one.is_https for chain in _https(proxy, one, taken)]
     l4: list[L4Chain] = []
     for one in servers:
         if not one.is_http and not one.is_https:
@@ -89,11 +90,12 @@ def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> Gat
     )
 
 
-def _https(of: Opened, taken: set[str]) -> Iterator[HttpsChain]:
+def _https(proxy: Proxy, of: Opened, taken: set[str]) -> Iterator[HttpsChain]:
     """One chain, for the SNI hosts no earlier server has: Envoy refuses two chains with one match."""
     free = _free(tuple(dict.fromkeys(host for _, host in of.server.hosts)), taken)
     if free:
-        yield HttpsChain(() if "*" in free else free, of.routes, of.server)
+        ends = server_tls(of.server, proxy.workload.namespace)
+        yield HttpsChain(() if "*" in free else free, of.routes, ends)
 
 
 def _free(hosts: tuple[str, ...], taken: set[str]) -> tuple[str, ...]:
@@ -108,7 +110,8 @@ def _l4(mesh: Mesh, proxy: Proxy, of: Opened, taken: set[str], plain_free: bool)
     """Chains of raw connections: by SNI for TLS that passes or ends here, one for the whole port for TCP."""
     sight = Sight(mesh, _caller(proxy, of), of.server.port)
     tls = of.server.tls is not ServerTls.NONE or of.server.protocol.upper() == "TLS"
-    passes = of.server.tls in (ServerTls.NONE, ServerTls.PASSTHROUGH)
+    passes = of.server.tls.passes
+    ends = None if passes else server_tls(of.server, proxy.workload.namespace)
     for rules in precedence.gateway_route_sets(mesh, of.gateway.key, proxy.workload.namespace):
         for route in rules.tls if tls and passes else rules.tcp:
             for match in route.matches or (L4Match(),):
@@ -118,7 +121,7 @@ def _l4(mesh: Mesh, proxy: Proxy, of: Opened, taken: set[str], plain_free: bool)
                 free = _free(hosts, taken)
                 if free:
                     names = () if "*" in free else free
-                    yield L4Chain(names, l4_split(sight, route), route.origin, tls, None if passes else of.server)
+                    yield L4Chain(names, l4_split(sight, route), route.origin, tls, ends)
 
 
 def _sni(of: Opened, rules: RouteSet, match: L4Match) -> tuple[str, ...]:
@@ -140,7 +143,7 @@ def _served(of: Opened, namespace: str, host: str) -> Iterator[str]:
 
 
 def _caller(proxy: Proxy, of: Opened) -> Caller:
-    return Caller(proxy.workload.namespace, proxy.workload.labels, of.gateway.key)
+    return Caller(proxy.workload.namespace, proxy.workload.labels, of.gateway.key, True)
 
 
 def route_configuration(mesh: Mesh, proxy: Proxy, name: str) -> RouteConfigurationInput | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from weft.model.credential import Credential
 from weft.model.endpoint import Health, Locality
 from weft.model.gateway import Server
 from weft.model.route import (
@@ -50,10 +51,13 @@ class MeshTls:
 
 @dataclass(frozen=True, slots=True)
 class OriginatedTls:
-    """TLS as the operator wrote it. `sni` is filled."""
+    """TLS as the operator wrote it. `sni` is filled. `shown` and `trusted` name the secrets of certificate and authorities;
+    empty: files, or nothing."""
 
     tls: ClientTls
     sni: str
+    shown: str = ""
+    trusted: str = ""
 
 
 Transport = Plaintext | MeshTls | OriginatedTls
@@ -106,6 +110,19 @@ class EndpointsInput:
     cluster: str
     endpoints: tuple[LbEndpoint, ...]
     hosts: frozenset[str]
+
+
+# secrets
+
+
+@dataclass(frozen=True, slots=True)
+class SecretInput:
+    """A certificate to show, or authorities to trust. `sources` are the keys of the credentials that were looked up."""
+
+    name: str
+    shown: Credential | None
+    trusted: tuple[Credential, ...]
+    sources: frozenset[str]
 
 
 # routes
@@ -224,6 +241,16 @@ class InboundListener:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerTls:
+    """TLS that ends at a gateway. `shown` names the secrets of its certificates (none: the server's files, or the mesh's own),
+    `trusted` that of the authorities that callers' certificates are checked with."""
+
+    server: Server
+    shown: tuple[str, ...] = ()
+    trusted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class L4Chain:
     """Connections whose SNI is among `sni_hosts` (none: all) and where they go. `tls`: only TLS; it ends here when `ends` is
     given, and passes unread otherwise."""
@@ -232,7 +259,7 @@ class L4Chain:
     targets: tuple[Target, ...]
     origin: Ref
     tls: bool = False
-    ends: Server | None = None
+    ends: ServerTls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +268,7 @@ class HttpsChain:
 
     sni_hosts: tuple[str, ...]
     routes: str
-    server: Server
+    ends: ServerTls
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,8 @@ _INVALID = "invalid-host.invalid"  # of a top-level domain that never exists (RF
 
 
 def caller(proxy: Proxy) -> Caller:
-    """What of a sidecar decides how it sees others."""
-    return Caller(proxy.workload.namespace, proxy.workload.labels)
+    """What of a proxy decides how it sees others."""
+    return Caller(proxy.workload.namespace, proxy.workload.labels, edge=proxy.gateway)
 
 
 # virtual hosts
@@ -178,7 +178,7 @@ def cluster(mesh: Mesh, of: Caller, name: str) -> ClusterInput | None:
     return ClusterInput(
         name,
         found.port.protocol,
-        transport(mesh, found, is_plain(name)),
+        transport(mesh, found, is_plain(name), of),
         Discovery.FORWARD if forwards(found) else Discovery.EDS,
         found.policy,
         frozenset((host, found.service.hostname)),

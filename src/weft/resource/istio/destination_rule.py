@@ -162,16 +162,15 @@ class OutlierDetection(Message, frozen=True, kw_only=True):
 
 
 class ClientTlsSettings(Message, frozen=True, kw_only=True):
-    """TLS towards the endpoints. Paths are on the calling proxy's node."""
+    """TLS towards the endpoints. Paths are on the calling proxy's node. `credential_name` is a Secret of the proxy's namespace:
+    for gateways, and for the sidecars that a `workload_selector` names."""
 
     mode: ClientTlsMode = "DISABLE"
     client_certificate: str = ""
     private_key: str = ""
     ca_certificates: str = ""
-    ca_crl: Annotated[str, UNSUPPORTED] = ""
-    credential_name: Annotated[
-        str, unsupported("name files of the proxy's node: clientCertificate, privateKey, caCertificates")
-    ] = ""
+    ca_crl: str = ""
+    credential_name: str = ""
     subject_alt_names: tuple[str, ...] = ()
     sni: str = ""
     insecure_skip_verify: bool | None = None

@@ -8,8 +8,6 @@ from weft.resource.field import UNSUPPORTED, Message, PortNumber, unsupported
 ServerTlsMode = Literal["PASSTHROUGH", "SIMPLE", "MUTUAL", "AUTO_PASSTHROUGH", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL"]
 TlsProtocol = Literal["TLS_AUTO", "TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3"]
 
-_FILES = unsupported("name files of the gateway's node: serverCertificate, privateKey, caCertificates")
-
 
 class Port(Message, frozen=True, kw_only=True):
     """The port a server listens on. `protocol` is HTTP, HTTPS, GRPC, GRPC-WEB, HTTP2, MONGO, TCP or TLS."""
@@ -29,24 +27,26 @@ class TlsCertificate(Message, frozen=True, kw_only=True):
 
 
 class ServerTlsSettings(Message, frozen=True, kw_only=True):
-    """https://istio.io/latest/docs/reference/config/networking/gateway/#ServerTLSSettings"""
+    """Certificates are files of the gateway's node, or `credential_name`: a Secret in the namespace of the gateway's workload.
+
+    https://istio.io/latest/docs/reference/config/networking/gateway/#ServerTLSSettings"""
 
     https_redirect: bool = False
     mode: ServerTlsMode = "PASSTHROUGH"
     server_certificate: str = ""
     private_key: str = ""
     ca_certificates: str = ""
-    ca_crl: Annotated[str, UNSUPPORTED] = ""
-    credential_name: Annotated[str, _FILES] = ""
-    credential_names: Annotated[tuple[str, ...], _FILES] = ()
-    ca_cert_credential_name: Annotated[str, _FILES] = ""
-    tls_certificates: Annotated[tuple[TlsCertificate, ...], unsupported("one certificate: serverCertificate, privateKey")] = ()
-    subject_alt_names: Annotated[tuple[str, ...], UNSUPPORTED] = ()
-    verify_certificate_spki: Annotated[tuple[str, ...], UNSUPPORTED] = ()
-    verify_certificate_hash: Annotated[tuple[str, ...], UNSUPPORTED] = ()
-    min_protocol_version: Annotated[TlsProtocol, unsupported(unless="TLS_AUTO")] = "TLS_AUTO"
-    max_protocol_version: Annotated[TlsProtocol, unsupported(unless="TLS_AUTO")] = "TLS_AUTO"
-    cipher_suites: Annotated[tuple[str, ...], UNSUPPORTED] = ()
+    ca_crl: str = ""
+    credential_name: str = ""
+    credential_names: tuple[str, ...] = ()
+    ca_cert_credential_name: str = ""
+    tls_certificates: tuple[TlsCertificate, ...] = ()
+    subject_alt_names: tuple[str, ...] = ()
+    verify_certificate_spki: tuple[str, ...] = ()
+    verify_certificate_hash: tuple[str, ...] = ()
+    min_protocol_version: TlsProtocol = "TLS_AUTO"
+    max_protocol_version: TlsProtocol = "TLS_AUTO"
+    cipher_suites: tuple[str, ...] = ()
 
 
 class Server(Message, frozen=True, kw_only=True):

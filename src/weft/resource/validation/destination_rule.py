@@ -19,6 +19,7 @@ from weft.resource.istio.destination_rule import (
     TrafficPolicy,
 )
 from weft.resource.problems import Problems
+from weft.resource.validation.gateway import secret_name
 from weft.resource.validation.labels import duplicates, export_to, labels
 
 _COOKIE_VALUE = re.compile(r"[ -:<-~]*")  # visible, and no semicolon
@@ -206,6 +207,10 @@ def _tls(value: ClientTlsSettings, path: str, problems: Problems) -> None:
     if value.mode == "SIMPLE" and (files["clientCertificate"] or files["privateKey"]):
         name = given[0]
         problems.add("no-effect", child(path, name), name=name, why="mode SIMPLE shows no client certificate", hint="use MUTUAL")
+    if credential:
+        problems.invalid(
+            child(path, "credentialName"), secret_name(value.credential_name), "the Secret is in the proxy's namespace"
+        )
     if value.sni:
         problems.invalid(child(path, "sni"), names.host(value.sni))
     if value.mode == "DISABLE" and (given or credential or value.sni or value.subject_alt_names):

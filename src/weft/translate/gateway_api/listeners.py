@@ -174,8 +174,7 @@ def _model(gateway: Gateway, of: JudgedListener) -> ModelGateway:
         (("*", one.hostname),),
         one.origin,
         one.tls,
-        server_certificate=one.certificate_file,
-        private_key=one.key_file,
+        files=((one.certificate_file, one.key_file),) if one.certificate_file else (),
     )
     name = f"{gateway.name}~{one.name}"
     return ModelGateway(gateway.namespace, name, gateway.selector, (server,), gateway.origin, gateway.created, True)

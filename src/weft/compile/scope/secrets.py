@@ -1,0 +1,47 @@
+"""Which secrets a proxy's TLS names, and what is in them.
+
+A Secret without a namespace is one of the proxy's own, as in Istio: nobody is told another namespace's keys unless its
+ReferenceGrant says so, and then the name comes whole.
+"""
+
+from weft.compile.scope.inputs import SecretInput, ServerTls
+from weft.envoy.names import (
+    certificate_secret,
+    is_certificate_secret,
+    is_listed_trust_secret,
+    listed_trust_secret,
+    secret_sources,
+    trust_secret,
+)
+from weft.model.gateway import Server
+from weft.model.mesh import Mesh
+
+
+def server_tls(of: Server, namespace: str) -> ServerTls:
+    """The TLS of a server at a gateway in `namespace`."""
+    shown = tuple(_shown(one, namespace) for one in of.credentials)
+    if not of.tls.asks or of.ca_certificates:
+        return ServerTls(of, shown)
+    whole = [one for one in of.authorities if "/" in one]
+    if whole:
+        return ServerTls(of, shown, listed_trust_secret(whole))
+    name = next((one for one in (*of.authorities, *of.credentials)), "")
+    return ServerTls(of, shown, trust_secret(namespace, name) if name else "")
+
+
+def _shown(credential: str, namespace: str) -> str:
+    _, slash, place = credential.partition("/")
+    return certificate_secret(*place.split("/", 1)) if slash else certificate_secret(namespace, credential)
+
+
+def secret(mesh: Mesh, name: str) -> SecretInput | None:
+    """The secret `name`; None while what it is made from is missing or broken: whoever has an older version keeps it."""
+    sources = secret_sources(name)
+    found = [one for key in sources if (one := mesh.credentials.get(key))]
+    if is_certificate_secret(name):
+        shown = next((one for one in found if not one.problem), None)
+        return SecretInput(name, shown, (), frozenset(sources)) if shown else None
+    trusted = tuple(one for one in found if not one.distrust)
+    if not is_listed_trust_secret(name):
+        trusted = trusted[:1]
+    return SecretInput(name, None, trusted, frozenset(sources)) if trusted else None
