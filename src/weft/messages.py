@@ -70,6 +70,11 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
         "nothing serves it: {why}",
         "in weft.yaml: {name}: {{x-weft: {{gateway: true, namespace: {namespace}, labels: {{{label}: {name}}}}}}}",
     ),
+    "failover-without-outlier-detection": (
+        W,
+        "only endpoints that are reported ill or gone are failed over from",
+        "add outlierDetection beside loadBalancer, and callers leave endpoints that fail by themselves",
+    ),
     "conflict": (W, "{what}: {other} is older and wins", "{hint}"),
     # what Envoy says
     "envoy-refuses": (E, "Envoy refuses {what}: {words}", "{hint}"),

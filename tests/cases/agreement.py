@@ -43,6 +43,7 @@ class Agreement:
         partial = [fault.delay_percent, fault.abort_percent] if fault else []
         if isinstance(action, Forwarded):
             partial += [one.percent for one in (*action.shares, *action.copies)]
+            partial += [place.percent for one in action.shares for place in one.places]
             if action.hashed_on:
                 return _SAME
         if any(0 < one < 100 for one in partial):
@@ -130,7 +131,8 @@ class Agreement:
         told apart, and are counted together."""
         parts: dict[tuple[str, ...], float] = {}
         for one in shares:
-            parts[one.endpoints] = parts.get(one.endpoints, 0.0) + one.percent
+            for endpoints, percent in _parts(one):
+                parts[endpoints] = parts.get(endpoints, 0.0) + percent
         known = {endpoint for endpoints in parts for endpoint in endpoints}
         strangers = sorted({one for one in met if one and one not in known})
         self._that(not strangers, f"answered by {strangers}")
@@ -201,6 +203,12 @@ class Agreement:
         for name, value in final.items():
             found = ",".join(part.strip() for part in got.headers.get(name, "").split(","))
             self._that(found == value or "%" in value, f"{name} of the answer is {found!r}, not {value!r}")
+
+
+def _parts(of: Share) -> list[tuple[tuple[str, ...], float]]:
+    if not of.places:
+        return [(of.endpoints, of.percent)]
+    return [(place.endpoints, of.percent * place.percent / 100) for place in of.places]
 
 
 def _has_key(call: HttpCall, key: str) -> bool:

@@ -14,6 +14,7 @@ from authority import Authority, authority
 from weft.compile.snapshot import Cache, ProxySnapshot, snapshot
 from weft.controlplane.offline import proxy as described
 from weft.finding import Finding
+from weft.model.endpoint import locality
 from weft.model.labels import labels
 from weft.model.mesh import Mesh, Settings
 from weft.model.workload import Address, Proxy, Upstream, Workload
@@ -97,7 +98,10 @@ class Story:
         if said.get("workload"):  # one of the resources
             return described(self.decoded[0], f"{namespace}/{said['workload']}", self.mesh)
         marks = labels({"app": name, **said.get("labels", {})})
-        work = Workload(namespace, name, said.get("account", name), marks)
+        place = locality(said.get("locality", ""))
+        work = Workload(
+            namespace, name, said.get("account", name), marks, place, said.get("network", ""), node=said.get("node", "")
+        )
         gateway = bool(said.get("gateway"))
         upstreams = tuple(
             Upstream(one["host"], one["port"], Address("127.0.0.1", one["listen"])) for one in said.get("upstreams", ())

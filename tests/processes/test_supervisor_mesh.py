@@ -89,7 +89,17 @@ def _load_during(folder: Folder, change: object) -> list[str]:
     stop = threading.Event()
 
     def call() -> None:
-        command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-x", f"http://127.0.0.1:{proxy}", "http://reviews:9080/"]
+        command = [
+            "curl",
+            "-s",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "-x",
+            f"http://127.0.0.1:{proxy}",
+            "http://reviews:9080/",
+        ]
         while not stop.is_set():
             code = subprocess.run(command, capture_output=True, text=True, timeout=30).stdout
             if code != "200":

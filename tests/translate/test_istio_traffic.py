@@ -19,6 +19,7 @@ from weft.model.traffic import (
     ServicePolicy,
     TlsMode,
     TrafficPolicy,
+    Warmup,
 )
 
 from .written import istio, said
@@ -76,7 +77,7 @@ def test_the_size_of_ring_and_table() -> None:
 def test_a_new_endpoint_is_warmed_up() -> None:
     """warmup.duration, or the older warmupDurationSecs."""
     for written in ("warmup: {duration: 30s}", "warmupDurationSecs: 30s"):
-        assert _policy(f"loadBalancer: {{simple: RANDOM, {written}}}").load_balancing == LoadBalancing(Balancer.RANDOM, 30.0)
+        assert _policy(f"loadBalancer: {{simple: RANDOM, {written}}}").load_balancing == LoadBalancing(Balancer.RANDOM, Warmup(30.0))
 
 
 def test_the_connection_pool() -> None:

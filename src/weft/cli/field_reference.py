@@ -55,7 +55,11 @@ def weft_yaml() -> str:
     lines += ["", "## services.NAME.x-weft.upstreams[]\n", *_schema(upstream["properties"])]
     lines += ["", "## x-weft\n", *_schema(compose_schema.FILE["properties"]["x-weft"]["properties"]), ""]
     without = sorted(name for name, each in service.items() if each.get("deprecated"))
-    lines += ["## Compose fields without an effect\n", "Each use is a finding (`unsupported-compose-field`): " + _code(without) + ".", ""]
+    lines += [
+        "## Compose fields without an effect\n",
+        "Each use is a finding (`unsupported-compose-field`): " + _code(without) + ".",
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -89,7 +93,10 @@ def _fields(struct: type[Message], path: str, seen: set[type]) -> Iterator[str]:
         place = f"{path}.{field.encode_name}" if path else field.encode_name
         inner, many = _inner(field.type)
         unsupported = any(
-            isinstance(each, msgspec.Meta) and each.extra and each.extra.get("supported") is False and each.extra.get("unless") is None
+            isinstance(each, msgspec.Meta)
+            and each.extra
+            and each.extra.get("supported") is False
+            and each.extra.get("unless") is None
             for each in get_args(field.type)[1:]
             if hasattr(field.type, "__metadata__")
         )

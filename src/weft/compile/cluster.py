@@ -19,7 +19,7 @@ from weft.compile.filters.dynamic_forward_proxy import dns_cache
 from weft.compile.scope.inputs import ApplicationInput, ClusterInput, Discovery, MeshTls, OriginatedTls, Plaintext, Transport
 from weft.envoy.names import BLACK_HOLE, PASSTHROUGH, inbound_cluster
 from weft.envoy.types import CLUSTER, EnvoyResource, duration, envoy_resource, packed
-from weft.model.traffic import Balancer, ConnectionPool, ConsistentHash, Keepalive, LoadBalancing, RetryBudget
+from weft.model.traffic import Balancer, ConnectionPool, ConsistentHash, Keepalive, LoadBalancing, RetryBudget, Warmup
 from weft.model.traffic import OutlierDetection as Outliers
 
 UNLIMITED = 2**32 - 1
@@ -36,7 +36,7 @@ def cluster(of: ClusterInput) -> EnvoyResource:
         connect_timeout=duration(_CONNECT_TIMEOUT if pool.connect_timeout is None else pool.connect_timeout),
         circuit_breakers=circuit_breakers(pool, of.policy.retry_budget),
         typed_extension_protocol_options={_HTTP_OPTIONS: packed(_http_options(of, pool))},
-        common_lb_config={"healthy_panic_threshold": {"value": _panic(of.policy.outlier_detection)}, "update_merge_window": {}},
+        common_lb_config=_common_balancing(of),
         transport_socket=_transport_socket(of),
         upstream_connection_options=_keepalive(pool.keepalive),
         **_discovery(of),
@@ -64,11 +64,16 @@ def _forwarding() -> dict[str, Any]:
     return {"cluster_type": {"name": "envoy.clusters.dynamic_forward_proxy", "typed_config": packed(config)}}
 
 
+def _common_balancing(of: ClusterInput) -> dict[str, Any]:
+    said = {"healthy_panic_threshold": {"value": _panic(of.policy.outlier_detection)}, "update_merge_window": {}}
+    return {**said, "locality_weighted_lb_config": {}} if of.heeds_localities else said
+
+
 def _balancing(of: ClusterInput) -> dict[str, Any]:
     if of.discovery is Discovery.FORWARD:
         return {"lb_policy": "CLUSTER_PROVIDED"}
     balancing = of.policy.load_balancing or LoadBalancing()
-    slow = {} if balancing.warmup is None else {"slow_start_config": {"slow_start_window": duration(balancing.warmup)}}
+    slow = {} if balancing.warmup is None else {"slow_start_config": _slow_start(balancing.warmup)}
     match balancing.algorithm:
         case ConsistentHash(maglev_table_size=int() as size):
             return {"lb_policy": "MAGLEV", "maglev_lb_config": {"table_size": {"value": size}}}
@@ -80,6 +85,15 @@ def _balancing(of: ClusterInput) -> dict[str, Any]:
             return {"lb_policy": "RANDOM"}
         case _:  # PASSTHROUGH too: without interception a caller asks for a name, and has no address to be passed to
             return {"lb_policy": "LEAST_REQUEST", **({"least_request_lb_config": slow} if slow else {})}
+
+
+def _slow_start(of: Warmup) -> dict[str, Any]:
+    said: dict[str, Any] = {"slow_start_window": duration(of.seconds)}
+    if of.minimum_percent is not None:
+        said["min_weight_percent"] = {"value": of.minimum_percent}
+    if of.aggression is not None:
+        said["aggression"] = {"default_value": of.aggression, "runtime_key": "weft.slow_start.aggression"}
+    return said
 
 
 def _transport_socket(of: ClusterInput) -> TransportSocket | None:

@@ -1,4 +1,4 @@
-"""The endpoints of a cluster, grouped by locality.
+"""The endpoints of a cluster, grouped by priority and locality.
 https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/endpoint/v3/endpoint.proto
 
 Each carries the workload's name, so that an access log or a dump says who it was and not only where.
@@ -20,15 +20,20 @@ _HEALTH = {Health.HEALTHY: "HEALTHY", Health.UNHEALTHY: "UNHEALTHY", Health.DRAI
 
 def cluster_load_assignment(of: EndpointsInput) -> EnvoyResource:
     """All endpoints of a cluster; an empty assignment when it has none."""
-    groups = groupby(of.endpoints, key=lambda one: one.locality)
+    groups = groupby(of.endpoints, key=lambda one: (one.priority, one.locality))
+    weights = dict(of.weights)
     message = ClusterLoadAssignment(
-        cluster_name=of.cluster, endpoints=[_locality_endpoints(where, list(group)) for where, group in groups]
+        cluster_name=of.cluster,
+        endpoints=[_locality_endpoints(*where, weights.get(where[1], 0), list(group)) for where, group in groups],
+        policy={"overprovisioning_factor": {"value": of.overprovisioning}} if of.overprovisioning else None,
     )
     return envoy_resource(ENDPOINTS, of.cluster, message, hosts=of.hosts)
 
 
-def _locality_endpoints(where: Locality, endpoints: list[LbEndpoint]) -> LocalityLbEndpoints:
+def _locality_endpoints(priority: int, where: Locality, weight: int, endpoints: list[LbEndpoint]) -> LocalityLbEndpoints:
     return LocalityLbEndpoints(
+        priority=priority,
+        load_balancing_weight={"value": weight} if weight else None,
         locality={"region": where.region, "zone": where.zone, "sub_zone": where.sub_zone},
         lb_endpoints=[_lb_endpoint(one) for one in endpoints if one.weight > 0],
     )

@@ -1,8 +1,8 @@
 """One proxy's configuration at one revision, compiled when it is asked for.
 
 The input of each Envoy resource is the key of the cache: as long as it stays equal, every proxy and every revision gets the
-same object. And what a host means is looked up once a mesh and namespace, for all its proxies, unless rules or policies of
-that host ask for the caller's labels.
+same object. And what a host means is looked up once a mesh and namespace (endpoints also once a place), for all its proxies,
+unless rules or policies of that host ask for the caller's labels.
 """
 
 from collections import OrderedDict
@@ -146,8 +146,10 @@ class ProxySnapshot:
 
     def endpoints(self, name: str) -> EnvoyResource | None:
         """The endpoints of an outbound cluster; None for any other name."""
+        place = (str(self._caller.locality), self._caller.network)
         return self._alike(
-            ("endpoints", name), lambda: self._made(cluster_load_assignment, sidecar.endpoints(self._mesh, self._caller, name))
+            ("endpoints", name, *place),
+            lambda: self._made(cluster_load_assignment, sidecar.endpoints(self._mesh, self._caller, name)),
         )
 
     def secret(self, name: str) -> EnvoyResource | None:

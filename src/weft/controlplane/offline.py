@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from weft.compile.snapshot import Cache, snapshot
 from weft.envoy.names import HTTP_PROXY_ROUTES
 from weft.envoy.types import EnvoyResource
+from weft.model.endpoint import locality
 from weft.model.labels import labels, selects
 from weft.model.mesh import Mesh, Settings
 from weft.model.workload import Address, InboundPort, Proxy, Workload
@@ -57,7 +58,8 @@ def proxy(resources: Sequence[Resource], name: str, mesh: Mesh) -> Proxy:
 def _described(
     entry: WorkloadEntry, namespace: str, name: str, own: Mapping[str, str], resources: Sequence[Resource], mesh: Mesh
 ) -> Proxy:
-    workload = Workload(namespace, name, entry.service_account or "default", labels(own))
+    place = locality(entry.locality)
+    workload = Workload(namespace, name, entry.service_account or "default", labels(own), place, entry.network)
     selected = [each.spec for each in resources if isinstance(each.spec, Service) and each.meta.namespace == namespace]
     ports = [
         port

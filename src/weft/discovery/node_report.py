@@ -25,24 +25,24 @@ class InvalidWorkload(Exception):
     """What is wrong with a workload of a report."""
 
 
-def report(message: node_pb2.NodeReport) -> tuple[Report, Mapping[str, str]]:
-    """The report, and for each workload that is not in it because it makes no sense, the reason."""
+def report(message: node_pb2.NodeReport, node: str = "") -> tuple[Report, Mapping[str, str]]:
+    """The report of `node`, and for each workload that is not in it because it makes no sense, the reason."""
     proxies, refused = [], {}
     for one in message.upsert:
         try:
-            proxies.append(proxy(one))
+            proxies.append(proxy(one, node))
         except InvalidWorkload as error:
             refused[f"{one.namespace}/{one.name}"[:512]] = str(error)
     return Report(tuple(proxies), tuple(message.remove), message.complete), refused
 
 
-def proxy(message: node_pb2.Workload) -> Proxy:
-    """One workload with its proxy. Raises InvalidWorkload."""
+def proxy(message: node_pb2.Workload, node: str = "") -> Proxy:
+    """One workload of `node` with its proxy. Raises InvalidWorkload."""
     inbound = tuple(_inbound(port) for port in message.inbound)
     if len(inbound) > _MOST_PORTS or len({port.name for port in inbound}) != len(inbound):
         raise InvalidWorkload("the names of its ports must differ")
     return Proxy(
-        _workload(message),
+        _workload(message, node),
         message.gateway,
         _address(message.http_proxy) if message.HasField("http_proxy") else None,
         inbound,
@@ -52,7 +52,7 @@ def proxy(message: node_pb2.Workload) -> Proxy:
     )
 
 
-def _workload(message: node_pb2.Workload) -> Workload:
+def _workload(message: node_pb2.Workload, node: str) -> Workload:
     _check(_NAMESPACE, message.namespace, "namespace")
     _check(_NAME, message.name, "name")
     _check(_ACCOUNT, message.service_account, "service account")
@@ -70,6 +70,7 @@ def _workload(message: node_pb2.Workload) -> Workload:
         message.network,
         message.weight or 1,
         _HEALTH.get(message.health, Health.UNHEALTHY),
+        node,
     )
 
 

@@ -133,7 +133,7 @@ class RegistryServicer(node_pb2_grpc.RegistryServicer):  # type: ignore[misc]  #
             await self._take(node, stream, message)
 
     async def _take(self, node: str, stream: _Stream, message: node_pb2.NodeReport) -> None:
-        report, invalid = node_report.report(message)
+        report, invalid = node_report.report(message, node)
         refused = {**invalid, **await self._registry.report(node, report)}
         for name, reason in refused.items():
             self._peers.refusals.refuse(node, f"workload {name}", reason)

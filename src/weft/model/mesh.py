@@ -11,6 +11,7 @@ from weft.model.credential import Credential
 from weft.model.endpoint import Endpoint
 from weft.model.extension import EnvoyFilter
 from weft.model.gateway import Gateway
+from weft.model.locality import Demand
 from weft.model.route import RouteSet
 from weft.model.security import PeerAuthentication
 from weft.model.service import Service
@@ -35,7 +36,7 @@ class Mesh:
     `routes` holds what applies inside the mesh and at gateways alike (its RouteSets name their gateways); every host of
     a RouteSet is a key. Several entries of one key stand in order of precedence (the older first). `names` (of `services`) and
     `gateway_routes` (the RouteSets bound to each gateway, by `namespace/name`) are indices that `translate` makes; a mesh
-    without them is searched instead.
+    without them is searched instead. `demand` is measured, not said: by (host, port, subset).
     """
 
     settings: Settings = Settings()
@@ -49,6 +50,7 @@ class Mesh:
     credentials: Mapping[str, Credential] = field(default_factory=dict)  # by their keys
     names: Names | None = field(default=None, compare=False, repr=False)
     gateway_routes: Mapping[str, tuple[RouteSet, ...]] | None = field(default=None, compare=False, repr=False)
+    demand: Mapping[tuple[str, int, str], tuple[Demand, ...]] = field(default_factory=dict)
 
     def nearest(self, host: str, namespace: str = "") -> tuple[str, ...]:
         """Up to three hosts of services, visible from `namespace` (empty: from anywhere), that an unknown `host` may mean."""

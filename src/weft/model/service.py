@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from weft.model.locality import TrafficDistribution
 from weft.protocol import Protocol as Protocol
 from weft.protocol import protocol as protocol
 from weft.ref import Ref
@@ -51,6 +52,7 @@ class Service:
     subject_alt_names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     created: str = ""  # creation time, RFC 3339: the older wins a conflict
+    distribution: TrafficDistribution | None = None
 
     def port(self, number: int) -> ServicePort | None:
         """The port that callers know by `number`."""

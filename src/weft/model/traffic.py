@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from weft.model.labels import Labels
+from weft.model.locality import LocalitySetting
 from weft.ref import Ref
 
 
@@ -58,11 +59,22 @@ class ConsistentHash:
 
 
 @dataclass(frozen=True, slots=True)
+class Warmup:
+    """How a new endpoint's share grows to its full one: over `seconds`, from `minimum_percent`, evenly with `aggression` 1 and
+    the faster at first the greater it is. None: Envoy's defaults, 10% and 1."""
+
+    seconds: float
+    minimum_percent: float | None = None
+    aggression: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LoadBalancing:
-    """The algorithm, and how long a new endpoint is warmed up (seconds)."""
+    """The algorithm, how a new endpoint is warmed up, and what the caller's place decides (None: nothing was said)."""
 
     algorithm: Balancer | ConsistentHash = Balancer.LEAST_REQUEST
-    warmup: float | None = None
+    warmup: Warmup | None = None
+    locality: LocalitySetting | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One instance: its name is unique in its namespace."""
+    """One instance: its name is unique in its namespace. `node` is the machine that it runs on; empty where nobody knows."""
 
     namespace: str
     name: str
@@ -52,6 +52,7 @@ class Workload:
     network: str = ""
     weight: int = 1
     health: Health = Health.HEALTHY
+    node: str = ""
 
     @property
     def key(self) -> str:

@@ -22,6 +22,7 @@ from weft.resource.validation.destination_rule import destination_rule
 from weft.resource.validation.envoy_filter import envoy_filter
 from weft.resource.validation.gateway import gateway
 from weft.resource.validation.labels import metadata
+from weft.resource.validation.locality import traffic_distribution
 from weft.resource.validation.peer_authentication import peer_authentication
 from weft.resource.validation.service_entry import service_entry, workload_entry
 from weft.resource.validation.virtual_service import virtual_service
@@ -40,6 +41,7 @@ def validate(resource: Resource, problems: Problems) -> None:
             gateway(spec, problems)
         case ServiceEntry() as spec:
             service_entry(spec, problems)
+            traffic_distribution(resource.meta.annotations.items(), problems)
         case WorkloadEntry() as spec:
             workload_entry(spec, "spec", problems)
         case EnvoyFilter() as spec:
@@ -58,6 +60,7 @@ def validate(resource: Resource, problems: Problems) -> None:
             gateway_api.reference_grant(spec, problems)
         case Service() as spec:
             core.service(spec, problems)
+            traffic_distribution(resource.meta.annotations.items(), problems)
         case Secret() as spec:
             core.secret(spec, problems)
         case ConfigMap() as spec:

@@ -2,16 +2,17 @@
 
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.core.v3.address_pb2 import Address
-from envoy.config.core.v3.health_check_pb2 import HealthStatus
+from envoy.config.core.v3.base_pb2 import Locality
+from envoy.config.endpoint.v3.endpoint_components_pb2 import LocalityLbEndpoints
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 
 from weft.envoy.names import IDENTITY_SECRET, INNER_LISTENER
+from weft.simulate import places
 from weft.simulate.held import Held, Unreadable, cluster, is_ready, load_assignment, unpacked
-from weft.simulate.outcome import Share
+from weft.simulate.outcome import Place, Share
 from weft.simulate.virtual_host import without_port
 
-_TAKING = (HealthStatus.UNKNOWN, HealthStatus.HEALTHY, HealthStatus.DEGRADED)
 _FORWARDING = "envoy.clusters.dynamic_forward_proxy"
 
 
@@ -24,21 +25,32 @@ def destination(held: Held, name: str, percent: float, authority: str, dialled: 
         return Share(name, percent, (), _tls(found))
     if found.cluster_type.name == _FORWARDING:
         return Share(name, percent, (dialled or _with_port(authority, _tls(found)),), _tls(found))
-    return Share(name, percent, _endpoints(load_assignment(held, found)), _tls(found))
+    there = _places(load_assignment(held, found), found)
+    endpoints = tuple(sorted(one for place in there for one in place.endpoints))
+    return Share(name, percent, endpoints, _tls(found), places=there if _is_uneven(there) else ())
 
 
 def _with_port(authority: str, tls: str) -> str:
     return authority if without_port(authority) != authority else f"{authority}:{443 if tls else 80}"
 
 
-def _endpoints(of: ClusterLoadAssignment) -> tuple[str, ...]:
-    """Those of the first priority that has any. The panic mode is off in all clusters of ours."""
-    by_priority: dict[int, list[str]] = {}
-    for locality in of.endpoints:
-        for one in locality.lb_endpoints:
-            if one.health_status in _TAKING:
-                by_priority.setdefault(locality.priority, []).append(_address(one.endpoint.address))
-    return tuple(sorted(by_priority[min(by_priority)])) if by_priority else ()
+def _places(of: ClusterLoadAssignment, cluster: Cluster) -> tuple[Place, ...]:
+    """The localities that get calls. The panic mode is off in all clusters of ours."""
+    return tuple(Place(_named(group.locality), percent, _endpoints(group)) for group, percent in places.shares(of, cluster))
+
+
+def _named(of: Locality) -> str:
+    return "/".join(part for part in (of.region, of.zone, of.sub_zone) if part)
+
+
+def _endpoints(of: LocalityLbEndpoints) -> tuple[str, ...]:
+    return tuple(_address(one.endpoint.address) for one in of.lb_endpoints if one.health_status in places.TAKING)
+
+
+def _is_uneven(of: tuple[Place, ...]) -> bool:
+    """Whether an endpoint of one place gets more than one of another."""
+    parts = [place.percent / len(place.endpoints) for place in of]
+    return bool(parts) and max(parts) > 1.001 * min(parts)
 
 
 def _address(of: Address) -> str:

@@ -35,9 +35,19 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A locality's part (percent) of a cluster's calls; its name is empty where none is known."""
+
+    locality: str
+    percent: float
+    endpoints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Share:
     """A cluster's part of the calls. `endpoints` are `address:port` of those that take new ones; none: they fail with a 503.
-    `tls` is empty, `mesh` (mutual, with the workload's identity), `simple` or `mutual`. `request` None: bytes."""
+    `tls` is empty, `mesh` (mutual, with the workload's identity), `simple` or `mutual`. `request` None: bytes. `places` are
+    given where the endpoints of one get more than those of another."""
 
     cluster: str
     percent: float
@@ -45,6 +55,7 @@ class Share:
     tls: str = ""
     request: Request | None = None
     response: tuple[HeaderChange, ...] = ()
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

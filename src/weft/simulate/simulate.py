@@ -137,7 +137,7 @@ def _taken(held: Held, config: RouteConfiguration, host: VirtualHost, route: Rou
 
 
 def _marked(of: Share, marks: tuple[HeaderChange, ...]) -> Share:
-    return Share(of.cluster, of.percent, of.endpoints, of.tls, of.request, (*of.response, *marks)) if marks else of
+    return replace(of, response=(*of.response, *marks)) if marks else of
 
 
 def _body(of: Route) -> str:

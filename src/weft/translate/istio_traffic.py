@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from weft.hostname import full_name, is_wildcard
 from weft.model.labels import labels
+from weft.model.locality import Distribution, LocalitySetting
 from weft.model.mesh import Settings
 from weft.model.traffic import (
     Balancer,
@@ -27,6 +28,7 @@ from weft.model.traffic import (
     Subset,
     TlsMode,
     TrafficPolicy,
+    Warmup,
 )
 from weft.ref import Ref
 from weft.resource.duration import seconds
@@ -110,9 +112,23 @@ def _seconds(text: str | None) -> float | None:
 
 
 def _load_balancing(of: spec.LoadBalancer) -> LoadBalancing:
-    warmup = of.warmup.duration if of.warmup else of.warmup_duration_secs
     algorithm = _consistent_hash(of.consistent_hash) if of.consistent_hash else _BALANCERS[of.simple or "UNSPECIFIED"]
-    return LoadBalancing(algorithm, _seconds(warmup))
+    return LoadBalancing(algorithm, _warmup(of), _locality(of.locality_lb_setting) if of.locality_lb_setting else None)
+
+
+def _warmup(of: spec.LoadBalancer) -> Warmup | None:
+    if of.warmup:
+        return Warmup(seconds(of.warmup.duration), of.warmup.minimum_percent, of.warmup.aggression)
+    return Warmup(seconds(of.warmup_duration_secs)) if of.warmup_duration_secs else None
+
+
+def _locality(of: spec.LocalityLoadBalancer) -> LocalitySetting:
+    return LocalitySetting(
+        of.enabled is not False,
+        tuple(Distribution(one.from_, tuple(sorted(one.to.items()))) for one in of.distribute),
+        tuple((one.from_, one.to) for one in of.failover),
+        of.failover_priority,
+    )
 
 
 def _consistent_hash(of: spec.ConsistentHash) -> ConsistentHash | Balancer:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from weft.hostname import full_name, is_wildcard, service_name
 from weft.model.labels import labels
+from weft.model.locality import TrafficDistribution
 from weft.model.mesh import Settings
 from weft.model.service import Location, Protocol, Resolution, Service, ServicePort, protocol
 from weft.protocol import declared
@@ -25,6 +26,13 @@ ASKED = "mesh.weft.dev/asked-protocols"
 """The annotation with what applications answered that were asked what they speak, as JSON: `{"9080": "http"}`."""
 
 EXPORT_TO = "networking.istio.io/exportTo"
+DISTRIBUTION = "networking.istio.io/traffic-distribution"
+
+_DISTRIBUTIONS = {
+    "PreferClose": TrafficDistribution.SAME_ZONE,
+    "PreferSameZone": TrafficDistribution.SAME_ZONE,
+    "PreferSameNode": TrafficDistribution.SAME_NODE,
+}
 
 _RESOLUTIONS = {
     "NONE": Resolution.NONE,
@@ -52,6 +60,7 @@ def core_service(resource: Resource, spec: ServiceSpec, settings: Settings) -> S
         export_to=exported(_annotation(meta.annotations.get(EXPORT_TO, "")), meta.namespace),
         addresses=tuple(address for address in addresses if address not in ("", "None")),
         created=meta.creation_timestamp,
+        distribution=_DISTRIBUTIONS.get(meta.annotations.get(DISTRIBUTION, "") or spec.traffic_distribution),
     )
     backing = Backing(hostname, meta.namespace, targets, labels(spec.selector))
     return Statement(ref, services=(service,), backings=(backing,))
@@ -104,6 +113,7 @@ def service_entry(resource: Resource, spec: ServiceEntry, settings: Settings) ->
         spec.subject_alt_names,
         spec.addresses,
         meta.creation_timestamp,
+        _DISTRIBUTIONS.get(meta.annotations.get(DISTRIBUTION, "")),
     )
     hosts = tuple(dict.fromkeys(full_name(host, meta.namespace, settings.domain) for host in spec.hosts))
     services = tuple(replace(first, hostname=host) for host in hosts)

@@ -14,7 +14,7 @@ from weft.compile.scope.inputs import MeshTls, OriginatedTls, Plaintext, Transpo
 from weft.envoy.names import PASSTHROUGH, certificate_secret, outbound_cluster, plain_cluster, trust_secret
 from weft.identity import SpiffeId
 from weft.model import precedence
-from weft.model.endpoint import Endpoint, Health
+from weft.model.endpoint import Endpoint, Health, Locality
 from weft.model.labels import Labels, selects
 from weft.model.mesh import Mesh
 from weft.model.route import Destination
@@ -32,6 +32,9 @@ class Caller:
     labels: Labels
     gateway: str = precedence.MESH
     edge: bool = False
+    locality: Locality = Locality()
+    network: str = ""
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)

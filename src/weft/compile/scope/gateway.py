@@ -143,7 +143,8 @@ def _served(of: Opened, namespace: str, host: str) -> Iterator[str]:
 
 
 def _caller(proxy: Proxy, of: Opened) -> Caller:
-    return Caller(proxy.workload.namespace, proxy.workload.labels, of.gateway.key, True)
+    work = proxy.workload
+    return Caller(work.namespace, work.labels, of.gateway.key, True, work.locality, work.network, work.node)
 
 
 def route_configuration(mesh: Mesh, proxy: Proxy, name: str) -> RouteConfigurationInput | None:

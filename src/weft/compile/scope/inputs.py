@@ -82,6 +82,12 @@ class ClusterInput:
     hosts: frozenset[str] = frozenset()
     origins: tuple[Ref, ...] = ()
 
+    @property
+    def heeds_localities(self) -> bool:
+        """Whether its load is shared by weights of localities."""
+        setting = self.policy.load_balancing.locality if self.policy.load_balancing else None
+        return setting is not None and setting.enabled and bool(setting.distribute)
+
 
 @dataclass(frozen=True, slots=True)
 class ApplicationInput:
@@ -93,8 +99,9 @@ class ApplicationInput:
 
 
 class LbEndpoint(NamedTuple):
-    """What Envoy needs of an endpoint."""
+    """What Envoy needs of an endpoint. Those of a lower `priority` number are taken first."""
 
+    priority: int
     locality: Locality
     address: str
     port: int
@@ -105,11 +112,14 @@ class LbEndpoint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EndpointsInput:
-    """The endpoints of one cluster, sorted."""
+    """The endpoints of one cluster, sorted. `weights` are the shares of localities, where the cluster is told to heed them.
+    `overprovisioning` (percent; 0: Envoy's 140): a priority takes this much of its healthy share before the next gets any."""
 
     cluster: str
     endpoints: tuple[LbEndpoint, ...]
     hosts: frozenset[str]
+    weights: tuple[tuple[Locality, int], ...] = ()
+    overprovisioning: int = 0
 
 
 # secrets

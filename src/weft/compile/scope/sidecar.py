@@ -15,6 +15,7 @@ from weft.compile.scope.inputs import (
     VirtualHostInput,
 )
 from weft.compile.scope.lookup import Answer, answer, asked, domains, is_external, port_asked
+from weft.compile.scope.placement import placement
 from weft.compile.scope.rules import Sight, http_routes, l4_targets, matches_all, plain_forward, unreachable
 from weft.envoy.names import (
     INNER_LISTENER,
@@ -34,7 +35,10 @@ _INVALID = "invalid-host.invalid"  # of a top-level domain that never exists (RF
 
 def caller(proxy: Proxy) -> Caller:
     """What of a proxy decides how it sees others."""
-    return Caller(proxy.workload.namespace, proxy.workload.labels, edge=proxy.gateway)
+    work = proxy.workload
+    return Caller(
+        work.namespace, work.labels, edge=proxy.gateway, locality=work.locality, network=work.network, node=work.node
+    )
 
 
 # virtual hosts
@@ -195,9 +199,12 @@ def endpoints(mesh: Mesh, of: Caller, name: str) -> EndpointsInput | None:
     found = reached(mesh, of, Destination(host, subset, number), number)
     chosen = () if isinstance(found, Missing) else found.plain if is_plain(name) else found.meshed
     hosts = frozenset((host,)) if isinstance(found, Missing) else frozenset((host, found.service.hostname))
+    dialled = tuple(one for one in chosen if is_ip(one.address))
+    if isinstance(found, Missing):
+        return EndpointsInput(name, (), hosts)
+    placed = placement(of, found.service, found.policy, dialled, mesh.demand.get((host, number, subset), ()))
     lb = sorted(
-        LbEndpoint(one.locality, one.address, one.port, one.weight, one.health, one.workload)
-        for one in chosen
-        if is_ip(one.address)
+        LbEndpoint(priority, one.locality, one.address, one.port, weight, one.health, one.workload)
+        for one, priority, weight in placed.endpoints
     )
-    return EndpointsInput(name, tuple(lb), hosts)
+    return EndpointsInput(name, tuple(lb), hosts, placed.localities, placed.overprovisioning)

@@ -60,6 +60,6 @@ class Service(Message, frozen=True, kw_only=True):
     allocate_load_balancer_node_ports: bool | None = None
     external_traffic_policy: Annotated[TrafficPolicy | None, unsupported(unless="Cluster")] = None
     internal_traffic_policy: Annotated[TrafficPolicy | None, unsupported(unless="Cluster")] = None
-    traffic_distribution: Annotated[str, UNSUPPORTED] = ""
+    traffic_distribution: Literal["", "PreferClose", "PreferSameZone", "PreferSameNode"] = ""
     health_check_node_port: Annotated[int, UNSUPPORTED] = 0
     publish_not_ready_addresses: Annotated[bool, UNSUPPORTED] = False

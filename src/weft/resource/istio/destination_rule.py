@@ -95,8 +95,8 @@ class Warmup(Message, frozen=True, kw_only=True):
     """How a new endpoint's share grows to its full one."""
 
     duration: Duration
-    minimum_percent: Annotated[PercentageFloat | None, unsupported("it begins with 10%")] = None
-    aggression: Annotated[Annotated[float, Meta(ge=1)] | None, unsupported("it grows linearly")] = None
+    minimum_percent: PercentageFloat | None = None
+    aggression: Annotated[float, Meta(ge=1)] | None = None
 
 
 class LoadBalancer(Message, frozen=True, kw_only=True):
@@ -104,7 +104,7 @@ class LoadBalancer(Message, frozen=True, kw_only=True):
 
     simple: SimpleBalancer | None = None
     consistent_hash: ConsistentHash | None = None
-    locality_lb_setting: Annotated[LocalityLoadBalancer | None, UNSUPPORTED] = None
+    locality_lb_setting: LocalityLoadBalancer | None = None
     warmup: Warmup | None = None
     warmup_duration_secs: Annotated[Duration | None, deprecated("warmup.duration")] = None
 

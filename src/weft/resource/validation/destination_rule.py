@@ -21,6 +21,7 @@ from weft.resource.istio.destination_rule import (
 from weft.resource.problems import Problems
 from weft.resource.validation.gateway import secret_name
 from weft.resource.validation.labels import duplicates, export_to, labels
+from weft.resource.validation.locality import locality_lb_setting
 
 _COOKIE_VALUE = re.compile(r"[ -:<-~]*")  # visible, and no semicolon
 _LARGEST_RING = 8 * 1024 * 1024  # Envoy's limits of both tables
@@ -33,7 +34,7 @@ def destination_rule(spec: DestinationRule, problems: Problems) -> None:
         problems.invalid("spec.host", names.wildcard_host(spec.host))
     policy(spec.traffic_policy, "spec.trafficPolicy", problems)
     for index, subset in enumerate(spec.subsets):
-        _subset(subset, item("spec.subsets", index), problems)
+        _subset(subset, item("spec.subsets", index), problems, detects_outliers=_detects_outliers(spec.traffic_policy))
     duplicates([(subset.name, child(item("spec.subsets", index), "name")) for index, subset in enumerate(spec.subsets)],
                "the subset", problems)  # fmt: skip
     export_to(spec.export_to, "spec.exportTo", problems)
@@ -41,19 +42,23 @@ def destination_rule(spec: DestinationRule, problems: Problems) -> None:
         labels(spec.workload_selector.match_labels, "spec.workloadSelector.matchLabels", problems)
 
 
-def _subset(subset: Subset, path: str, problems: Problems) -> None:
+def _detects_outliers(value: TrafficPolicy | PortTrafficPolicy | None) -> bool:
+    return value is not None and value.outlier_detection is not None
+
+
+def _subset(subset: Subset, path: str, problems: Problems, *, detects_outliers: bool) -> None:
     problems.invalid(child(path, "name"), names.label(subset.name))
     labels(subset.labels, child(path, "labels"), problems)
-    policy(subset.traffic_policy, child(path, "trafficPolicy"), problems)
+    policy(subset.traffic_policy, child(path, "trafficPolicy"), problems, detects_outliers=detects_outliers)
 
 
-def policy(value: TrafficPolicy | None, path: str, problems: Problems) -> None:
-    """What holds for all ports, and for single ones."""
+def policy(value: TrafficPolicy | None, path: str, problems: Problems, *, detects_outliers: bool = False) -> None:
+    """What holds for all ports, and for single ones. `detects_outliers`: what this is laid over says how."""
     if value is None:
         return
     if value == TrafficPolicy():
         problems.invalid(path, "an empty policy says nothing", "leave it out")
-    _parts(value, path, problems)
+    _parts(value, path, problems, detects_outliers or _detects_outliers(value))
     numbers = []
     for index, port in enumerate(value.port_level_settings):
         place = item(child(path, "portLevelSettings"), index)
@@ -61,13 +66,16 @@ def policy(value: TrafficPolicy | None, path: str, problems: Problems) -> None:
             problems.add("missing-field", below(place, "port", "number"), name="port.number")
         else:
             numbers.append((str(port.port.number), below(place, "port", "number")))
-        _parts(port, place, problems)
+        _parts(port, place, problems, _detects_outliers(port))
     duplicates(numbers, "the port", problems)
 
 
-def _parts(value: TrafficPolicy | PortTrafficPolicy, path: str, problems: Problems) -> None:
+def _parts(value: TrafficPolicy | PortTrafficPolicy, path: str, problems: Problems, detects_outliers: bool) -> None:
     if value.load_balancer is not None:
-        _load_balancer(value.load_balancer, child(path, "loadBalancer"), problems)
+        place = child(path, "loadBalancer")
+        _load_balancer(value.load_balancer, place, problems)
+        if setting := value.load_balancer.locality_lb_setting:
+            locality_lb_setting(setting, child(place, "localityLbSetting"), problems, detects_outliers=detects_outliers)
     if value.connection_pool is not None:
         connection_pool(value.connection_pool, child(path, "connectionPool"), problems)
     if value.outlier_detection is not None:

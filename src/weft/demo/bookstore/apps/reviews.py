@@ -16,9 +16,7 @@ def answer(path: str, headers: Mapping[str, str]) -> tuple[str, str]:
     """The reviews as JSON."""
     colour = os.environ.get("STARS", "")
     ratings = call("http://ratings:9080/", headers) if colour else {}
-    reviews = [
-        {"text": text, "stars": stars} for text, stars in zip(TEXTS, ratings.get("ratings") or [None, None], strict=True)
-    ]
+    reviews = [{"text": text, "stars": stars} for text, stars in zip(TEXTS, ratings.get("ratings") or [None, None], strict=True)]
     version = os.environ.get("WEFT_VERSION", "")
     return "application/json", json.dumps({"version": version, "colour": colour, "reviews": reviews})
 
