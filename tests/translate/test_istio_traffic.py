@@ -77,7 +77,8 @@ def test_the_size_of_ring_and_table() -> None:
 def test_a_new_endpoint_is_warmed_up() -> None:
     """warmup.duration, or the older warmupDurationSecs."""
     for written in ("warmup: {duration: 30s}", "warmupDurationSecs: 30s"):
-        assert _policy(f"loadBalancer: {{simple: RANDOM, {written}}}").load_balancing == LoadBalancing(Balancer.RANDOM, Warmup(30.0))
+        found = _policy(f"loadBalancer: {{simple: RANDOM, {written}}}").load_balancing
+        assert found == LoadBalancing(Balancer.RANDOM, Warmup(30.0))
 
 
 def test_the_connection_pool() -> None:
