@@ -36,9 +36,7 @@ _INVALID = "invalid-host.invalid"  # of a top-level domain that never exists (RF
 def caller(proxy: Proxy) -> Caller:
     """What of a proxy decides how it sees others."""
     work = proxy.workload
-    return Caller(
-        work.namespace, work.labels, edge=proxy.gateway, locality=work.locality, network=work.network, node=work.node
-    )
+    return Caller(work.namespace, work.labels, edge=proxy.gateway, locality=work.locality, network=work.network, node=work.node)
 
 
 # virtual hosts
