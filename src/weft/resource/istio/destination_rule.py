@@ -16,7 +16,6 @@ from weft.resource.field import (
     UInt32,
     UInt64,
     deprecated,
-    unsupported,
 )
 from weft.resource.istio.selector import WorkloadSelector
 from weft.resource.istio.virtual_service import PortSelector
