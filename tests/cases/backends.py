@@ -60,12 +60,18 @@ class Backends:
     def __post_init__(self) -> None:
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
-    def start(self, endpoints: Iterable[Endpoint], tls: Iterable[str], outside: Iterable[str], domain: str) -> dict[str, int]:
+    def start(
+        self, endpoints: Iterable[Endpoint], tls: Iterable[str], outside: Iterable[str], domain: str, folder: Path
+    ) -> dict[str, int]:
         """Servers for these endpoints: the real port of each `address:port`. `tls` are endpoints that speak TLS of their own,
-        `outside` addresses at which somebody answers whom the mesh knows nothing of."""
+        `outside` addresses at which somebody answers whom the mesh knows nothing of. Unix sockets are made in `folder`."""
         own = set(tls)
         ports: dict[str, int] = {}
         for one in endpoints:
+            if one.address.startswith("unix://"):
+                path = one.address.removeprefix("unix://")
+                self._run(self._serve_socket(path, str(folder / path.rpartition("/")[2])))
+                continue
             name = f"[{one.address}]:{one.port}" if ":" in one.address else f"{one.address}:{one.port}"
             if name not in ports and not one.address.startswith("127.") and one.address != "localhost":
                 identity = f"spiffe://{domain}/ns/{one.namespace}/sa/{one.service_account}" if one.mtls else ""
@@ -89,6 +95,10 @@ class Backends:
         server = await self._loop.create_server(lambda: Echo(speaker), host, port, ssl=context, reuse_port=bool(port))
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
+
+    async def _serve_socket(self, name: str, path: str) -> None:
+        speaker = _Recorder(service="story", instance=name, log=self.seen)
+        self._servers.append(await self._loop.create_unix_server(lambda: Echo(speaker), path))
 
     async def _stop(self) -> None:
         for server in self._servers:

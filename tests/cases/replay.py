@@ -58,6 +58,7 @@ class _Moved:
     held: ProxySnapshot
     listen: dict[int, int]
     ports: dict[str, int]
+    folder: Path
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.held, name)
@@ -80,6 +81,9 @@ class _Moved:
         message = ClusterLoadAssignment.FromString(found.body)
         for locality in message.endpoints:
             for one in locality.lb_endpoints:
+                if path := one.endpoint.address.pipe.path:
+                    one.endpoint.address.pipe.path = str(self.folder / path.rpartition("/")[2])
+                    continue
                 at = one.endpoint.address.socket_address
                 host = f"[{at.address}]" if ":" in at.address else at.address
                 if port := self.ports.get(f"{host}:{at.port_value}"):
@@ -120,7 +124,7 @@ class Replay:
         endpoints = [one for found in story.mesh.endpoints.values() for one in found]
         said = story.said
         ports = self.backends.start(
-            endpoints, said.get("tls endpoints", ()), said.get("outside", ()), story.mesh.settings.trust_domain
+            endpoints, said.get("tls endpoints", ()), said.get("outside", ()), story.mesh.settings.trust_domain, self.folder
         )
         self.closing.callback(self.backends.stop)
         for name in story.proxies:
@@ -131,7 +135,7 @@ class Replay:
             story.mesh,
             story.proxies,
             self._secrets,
-            shown=lambda held, node: _Moved(held, self.listen[node], ports),
+            shown=lambda held, node: _Moved(held, self.listen[node], ports, self.folder),
         )
         server = self.ads.serve(str(self.folder / "xds.sock"))
         self.closing.callback(server.stop, None)
@@ -184,7 +188,9 @@ class Replay:
     def _warm(self, name: str, n: int) -> bool:
         """Whether all clusters that are told unasked are active."""
         assert self.ads
-        stream = self.ads.streams[name]
+        stream = self.ads.streams.get(name)
+        if stream is None:
+            return False
         with stream.lock:
             wanted = len(stream._clusters()) + 2  # those of the bootstrap
         with contextlib.closing(_Admin(f"{self.folder}/{n}.sock")) as admin:

@@ -91,15 +91,15 @@ INPUT = {
         "there is no field retires",
         "did you mean retries",
     ),
-    "weights that are no percentages": Wrong(
+    "weights that nobody has": Wrong(
         HEAD
-        + "  http:\n  - route:\n    - {destination: {host: reviews}, weight: 80}\n"
-        + "    - {destination: {host: reviews}, weight: 30}\n",
+        + "  http:\n  - route:\n    - {destination: {host: reviews}, weight: 0}\n"
+        + "    - {destination: {host: reviews}, weight: 0}\n",
         7,
         "weight-sum",
         "spec.http[0].route",
-        "they add up to 110",
-        "write 73, 27",
+        "add up to 0",
+        "write 50, 50",
     ),
     "a missing subset": Wrong(
         HEAD + "  http:\n  - route: [{destination: {host: reviews, subset: v1}}]\n",
@@ -250,7 +250,7 @@ def test_a_folder_with_one_bad_file_is_not_applied(mesh: RunningMesh) -> None:
     folder = mesh.folder / "several"
     folder.mkdir()
     (folder / "a.yaml").write_text(FINE)
-    (folder / "b.yaml").write_text(INPUT["weights that are no percentages"].text)
+    (folder / "b.yaml").write_text(INPUT["weights that nobody has"].text)
     assert "several/b.yaml:7: error weight-sum" in mesh.weft("apply", "-f", "several", code=1).err
     assert applied(mesh) == []
     (folder / "b.yaml").unlink()

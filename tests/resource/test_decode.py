@@ -131,8 +131,8 @@ def test_every_problem_is_found_in_one_pass() -> None:
 
 
 def test_an_error_does_not_hide_another_one_beside_it() -> None:
-    """A weight sum is checked although a port of the same route could not be read."""
-    found = said(ROUTE.replace("port: {number: 9080}}", "port: 9080}\n      weight: 20"))
+    """Weights are checked although a port of the same route could not be read."""
+    found = said(ROUTE.replace("port: {number: 9080}}", "port: 9080}\n    - destination: {host: ratings}"))
     assert found["spec.http[0].route"][0] == "weight-sum"
     assert found["spec.http[0].route[0].destination.port"][0] == "wrong-type"
 
@@ -190,7 +190,7 @@ def test_what_is_no_resource_is_refused(raw: object) -> None:
 
 
 def test_a_field_that_has_no_effect_is_said_once() -> None:
-    """It is a warning, the resource is taken, and a value that asks for nothing is not mentioned."""
+    """A warning, or a word where nothing is missing; the resource is taken, and a value that asks for nothing not mentioned."""
     result = decoded(
         """
         apiVersion: v1
@@ -198,7 +198,7 @@ def test_a_field_that_has_no_effect_is_said_once() -> None:
         metadata: {name: a}
         spec:
           sessionAffinity: None
-          internalTrafficPolicy: Cluster
+          internalTrafficPolicy: Local
           externalTrafficPolicy: Local
           externalIPs: [10.0.0.1]
           ports: [{name: http, port: 80}]
@@ -206,8 +206,9 @@ def test_a_field_that_has_no_effect_is_said_once() -> None:
     )
     assert result.resource is not None
     assert [(found.code, found.severity, found.ref.field) for found in result.findings] == [
-        ("unsupported-field", Severity.WARNING, "spec.externalIPs"),
-        ("unsupported-field", Severity.WARNING, "spec.externalTrafficPolicy"),
+        ("unsupported-field", Severity.WARNING, "spec.internalTrafficPolicy"),
+        ("ignored-field", Severity.INFO, "spec.externalIPs"),
+        ("ignored-field", Severity.INFO, "spec.externalTrafficPolicy"),
     ]
 
 

@@ -54,10 +54,10 @@ def test_documented_rules_are_accepted(rule: str) -> None:
         (ROUTE + ", directResponse: {status: 200}", "conflicting-fields", ""),
         ("redirect: {uri: /}, rewrite: {uri: /}", "conflicting-fields", ""),
         ("redirect: {uri: /}, fault: {abort: {httpStatus: 500}}", "conflicting-fields", ""),
-        ("route: [{destination: {host: a}, weight: 50}, {destination: {host: b}, weight: 40}]", "weight-sum", "route"),
+        ("route: [{destination: {host: a}, weight: 50}, {destination: {host: b}, weight: 40}]", "weight-total", "route"),
         ("route: [{destination: {host: a}}, {destination: {host: b}}]", "weight-sum", "route"),
-        ("route: [{destination: {host: a}, weight: 50}]", "weight-sum", "route"),
-        ("route: [{destination: {host: a}, weight: 1}, {destination: {host: b}, weight: 1}]", "weight-sum", "route"),
+        ("route: [{destination: {host: a}, weight: 0}, {destination: {host: b}, weight: 0}]", "weight-sum", "route"),
+        ("route: [{destination: {host: a}, weight: 1}, {destination: {host: b}, weight: 1}]", "weight-total", "route"),
         ("route: [{destination: {host: a}, weight: -1}]", "invalid-value", "route[0].weight"),
         ("route: [{destination: {host: '*.a'}}]", "invalid-value", "route[0].destination.host"),
         ("route: [{destination: {host: 'a:80'}}]", "invalid-value", "route[0].destination.host"),
@@ -75,7 +75,6 @@ def test_documented_rules_are_accepted(rule: str) -> None:
         ("match: [{gateways: [a/b/c]}], " + ROUTE, "invalid-value", "match[0].gateways[0]"),
         ("match: [{sourceLabels: {'a b': c}}], " + ROUTE, "invalid-value", "match[0].sourceLabels[a b]"),
         ("match: [{port: 65536}], " + ROUTE, "invalid-value", "match[0].port"),
-        ("match: [{statPrefix: x}], " + ROUTE, "unsupported-field", "match[0].statPrefix"),
         ("match: [{uri: {regex: a}, ignoreUriCase: true}], " + ROUTE, "no-effect", "match[0].ignoreUriCase"),
         ("timeout: 5, " + ROUTE, "wrong-type", "timeout"),
         ("timeout: '5', " + ROUTE, "invalid-value", "timeout"),
@@ -162,10 +161,10 @@ def test_each_mistake_in_a_rule_is_found_where_it_is(rule: str, code: str, path:
         ("{hosts: ['*-a.b'], gateways: [g], tcp: [{" + ROUTE + "}]}", "no-effect", "hosts[0]"),
         ("{hosts: [a], tcp: [{match: [{port: 1, destinationSubnets: [x]}], " + ROUTE + "}]}", "invalid-value",
          "tcp[0].match[0].destinationSubnets[0]"),
-        ("{hosts: [a], tcp: [{match: [{destinationSubnets: [10.0.0.0/8]}], " + ROUTE + "}]}", "unsupported-field",
-         "tcp[0].match[0].destinationSubnets"),
+        ("{hosts: [a], tcp: [{match: [{port: 1, sourceSubnet: x}], " + ROUTE + "}]}", "invalid-value",
+         "tcp[0].match[0].sourceSubnet"),
         ("{hosts: [a], tcp: [{route: [{destination: {host: a}, weight: 30}, {destination: {host: b}, weight: 30}]}]}",
-         "weight-sum", "tcp[0].route"),
+         "weight-total", "tcp[0].route"),
     ],
 )  # fmt: skip
 def test_each_mistake_around_the_rules_is_found(spec: str, code: str, path: str) -> None:
@@ -177,6 +176,9 @@ def test_each_mistake_around_the_rules_is_found(spec: str, code: str, path: str)
     "spec",
     [
         "{hosts: ['*'], gateways: [istio-system/front], http: [{" + ROUTE + "}]}",
+        "{hosts: [a], http: [{match: [{statPrefix: x, uri: {prefix: /a}}], " + ROUTE + "}]}",
+        "{hosts: [a], http: [{route: [{destination: {host: a}, weight: 50}]}]}",
+        "{hosts: [a], tcp: [{match: [{destinationSubnets: [10.0.0.0/8, 'fd00::/8']}], " + ROUTE + "}]}",
         "{hosts: ['*.example.com', 10.0.0.1], exportTo: ['.', other], tcp: [{match: [{port: 27017}], " + ROUTE + "}]}",
         "{hosts: ['*.b'], gateways: [g], tls: [{match: [{port: 443, sniHosts: [a.b, '*.a.b']}], " + ROUTE + "}]}",
         "{hosts: [a], http: [{match: [{uri: {prefix: /a}}], " + ROUTE + "}, {match: [{uri: {prefix: /}}], " + ROUTE + "}]}",
@@ -193,5 +195,5 @@ def test_a_wrong_sum_is_answered_with_weights_that_fit() -> None:
     spec = {"hosts": ["a"], "http": [{"route": shares}]}
     raw = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "a"}, "spec": spec}
     (found,) = decode(raw).findings
-    assert found.message == "weights are percentages here: they add up to 3, not 100"
-    assert found.hint == "for these shares write 67, 33, 0"
+    assert found.message == "the weights add up to 3, not 100: each destination gets its part of 3"
+    assert found.hint == "for these shares in percent write 67, 33, 0"

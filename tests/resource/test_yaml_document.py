@@ -59,7 +59,7 @@ def test_a_finding_names_file_and_line() -> None:
     """Every finding about a document is located in it."""
     found = [document.located(one) for document in documents(FILE, "a.yaml")[0] for one in decode(document.raw).findings]
     assert [(one.code, one.file, one.line) for one in found] == [
-        ("weight-sum", "a.yaml", 10),
+        ("weight-total", "a.yaml", 10),
         ("unknown-field", "a.yaml", 25),
         ("missing-field", "a.yaml", 24),
     ]

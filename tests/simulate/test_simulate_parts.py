@@ -106,9 +106,9 @@ def test_the_chain_of_the_most_specific_name_takes_a_connection() -> None:
         for name, names in matches_of.items()
     ]
     listener = Listener(filter_chains=[*chains, {"name": "plain"}])
-    found = [filter_chain(listener, sni) for sni in ("a.b", "c.b", "c.d", "")]
+    found = [filter_chain(listener, sni, "127.0.0.1") for sni in ("a.b", "c.b", "c.d", "")]
     assert [one.name for one in found if one] == ["exact", "wild", "rest", "plain"]
-    assert filter_chain(Listener(filter_chains=chains), "") is None
+    assert filter_chain(Listener(filter_chains=chains), "", "127.0.0.1") is None
 
 
 def test_retries_follow_envoys_names() -> None:

@@ -5,6 +5,7 @@ Each carries the workload's name, so that an access log or a dump says who it wa
 """
 
 from itertools import groupby
+from typing import Any
 
 from envoy.config.endpoint.v3.endpoint_components_pb2 import LbEndpoint as LbEndpointMessage
 from envoy.config.endpoint.v3.endpoint_components_pb2 import LocalityLbEndpoints
@@ -41,8 +42,16 @@ def _locality_endpoints(priority: int, where: Locality, weight: int, endpoints: 
 
 def _lb_endpoint(of: LbEndpoint) -> LbEndpointMessage:
     return LbEndpointMessage(
-        endpoint={"address": {"socket_address": {"address": of.address, "port_value": of.port}}},
+        endpoint={"address": _address(of)},
         health_status=_HEALTH[of.health],
         load_balancing_weight={"value": of.weight},
         metadata=metadata.words(workload=of.workload) if of.workload else None,
     )
+
+
+def _address(of: LbEndpoint) -> dict[str, Any]:
+    """A socket of the machine by its path; `@` begins an abstract one."""
+    scheme, separator, path = of.address.partition("://")
+    if scheme == "unix" and separator:
+        return {"pipe": {"path": path}}
+    return {"socket_address": {"address": of.address, "port_value": of.port}}

@@ -52,12 +52,13 @@ def _https(of: GatewayListener, chain: HttpsChain) -> FilterChain:
 
 
 def _l4(of: GatewayListener, chain: L4Chain) -> FilterChain:
-    name = f"{chain.origin.namespace}/{chain.origin.name}/{','.join(chain.sni_hosts)}"
+    name = f"{chain.origin.namespace}/{chain.origin.name}/{','.join(chain.sni_hosts + chain.sources)}"
     socket = tls.server(chain.ends, of.trust_domain) if chain.ends else None
     return filter_chain(
         name,
         tcp_proxy(f"outbound_{gateway_listener(of.port)}", chain.targets),
         tls=chain.tls,
         sni_hosts=chain.sni_hosts,
+        sources=chain.sources,
         transport_socket=socket,
     )

@@ -61,6 +61,7 @@ def _route(of: RouteInput, retries: RetryPolicy | None) -> Route:
         match=route_match(of.match),
         metadata=metadata.origin(of.origin),
         typed_per_filter_config=_per_filter(of),
+        stat_prefix=of.stat_prefix,
         **header_edits(request, of.response_headers),
     )
     match of.action:

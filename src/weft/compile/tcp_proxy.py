@@ -10,7 +10,7 @@ from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from weft.compile.filters.dynamic_forward_proxy import dns_cache
 from weft.compile.filters.set_filter_state import dial
 from weft.compile.scope.inputs import Target
-from weft.envoy.names import BLACK_HOLE
+from weft.envoy.names import BLACK_HOLE, PASSTHROUGH, parse_outbound
 from weft.envoy.types import packed
 
 NAME = "envoy.filters.network.tcp_proxy"
@@ -33,14 +33,23 @@ def tcp_proxy(stat_prefix: str, targets: tuple[Target, ...]) -> list[Filter]:
 
 
 def _resolution(of: Target) -> list[Filter]:
+    """What says where to connect, for a cluster that resolves names: its own name, or the one that TLS asks for."""
     if not of.dial:
-        return []
+        return _by_server_name(of)
     state = SetFilterState(on_new_connection=dial(*of.dial).on_request_headers)
     lookup = FilterConfig(dns_cache_config=dns_cache(), port_value=of.dial[1])
     return [
         Filter(name="envoy.filters.network.set_filter_state", typed_config=packed(state)),
         Filter(name="envoy.filters.network.sni_dynamic_forward_proxy", typed_config=packed(lookup)),
     ]
+
+
+def _by_server_name(of: Target) -> list[Filter]:
+    outbound = parse_outbound(of.cluster)
+    if of.cluster != PASSTHROUGH and (outbound is None or not outbound[2].startswith("*")):
+        return []
+    lookup = FilterConfig(dns_cache_config=dns_cache(), port_value=outbound[0] if outbound else 443)
+    return [Filter(name="envoy.filters.network.sni_dynamic_forward_proxy", typed_config=packed(lookup))]
 
 
 def targets_used(targets: tuple[Target, ...]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 Durations are in seconds (float). Hosts of destinations are full names.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from weft.model.labels import Labels
 from weft.ref import Ref
@@ -72,6 +72,7 @@ class HttpMatch:
     gateways: tuple[str, ...] = ()  # namespace/name, or `mesh`; empty: those of the route
     source_labels: Labels = ()
     source_namespace: str = ""
+    stat_prefix: str = field(default="", repr=False)  # of statistics kept apart; names of routes are made of the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +214,8 @@ class HttpRoute:
 
 @dataclass(frozen=True, slots=True)
 class L4Match:
-    """A connection's marks. `sni_hosts` only for TLS."""
+    """A connection's marks. `sni_hosts` only for TLS. `destination_subnets`: the address asked for, or one of the service's;
+    `source_subnets`: the other end's, at gateways."""
 
     sni_hosts: tuple[str, ...] = ()
     destination_subnets: tuple[str, ...] = ()
@@ -221,6 +223,7 @@ class L4Match:
     gateways: tuple[str, ...] = ()
     source_labels: Labels = ()
     source_namespace: str = ""
+    source_subnets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

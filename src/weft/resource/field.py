@@ -19,6 +19,11 @@ def unsupported(hint: str = "", *, unless: object = None) -> Meta:
     return Meta(extra={"supported": False, "hint": hint, "unless": unless}, extra_json_schema={"description": said})
 
 
+def ignored(why: str) -> Meta:
+    """Marks a field that means nothing here and that manifests have all the same: reading it is worth a word, not a warning."""
+    return Meta(extra={"ignored": why}, extra_json_schema={"description": f"Of no use here: {why}."})
+
+
 def deprecated(instead: str) -> Meta:
     """Marks a field that still works and has a successor, whose name is `instead`."""
     return Meta(extra={"deprecated": instead}, extra_json_schema={"description": f"Deprecated: use {instead}."})

@@ -92,6 +92,8 @@ def _remark(field: Field, value: Any, place: str, reading: Reading) -> None:
     """The findings about a field for being there at all."""
     if instead := field.marks.get("deprecated"):
         reading.problems.add("deprecated-field", place, name=field.name, hint=f"use {instead}")
+    if (why := field.marks.get("ignored")) and value != field.default:
+        reading.problems.add("ignored-field", place, name=field.name, why=why)
     if field.marks.get("supported", True) or value == field.default or value == field.marks["unless"]:
         return
     reading.problems.add("unsupported-field", place, name=field.name, hint=field.marks["hint"])

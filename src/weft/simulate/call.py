@@ -10,7 +10,8 @@ HeaderList = tuple[tuple[str, str], ...]
 @dataclass(frozen=True, slots=True)
 class HttpCall:
     """A request. `port` is the proxy's own port that is called, 0 its HTTP proxy. `sni` is the name that TLS asks for; empty
-    without TLS. `certificate`: the caller has one that is trusted; it is for `subject`. `path` carries the query."""
+    without TLS. `certificate`: the caller has one that is trusted; it is for `subject`. `path` carries the query. `source` is the
+    caller's address."""
 
     authority: str
     path: str = "/"
@@ -20,6 +21,7 @@ class HttpCall:
     sni: str = ""
     certificate: bool = False
     subject: str = ""
+    source: str = "127.0.0.1"
 
     @property
     def scheme(self) -> str:
@@ -30,13 +32,14 @@ class HttpCall:
 @dataclass(frozen=True, slots=True)
 class TcpCall:
     """A connection to the proxy's own `port`, or, with 0, a tunnel to `authority` (`host:port`) through its HTTP proxy. `sni` is
-    the name that TLS asks for; empty without TLS."""
+    the name that TLS asks for; empty without TLS. `source` is the caller's address."""
 
     authority: str = ""
     port: int = 0
     sni: str = ""
     certificate: bool = False
     subject: str = ""
+    source: str = "127.0.0.1"
 
 
 Call = HttpCall | TcpCall

@@ -3,32 +3,43 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/listener/v3/listener_c
 """
 
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 
+from envoy.config.core.v3.address_pb2 import CidrRange
 from envoy.config.listener.v3.listener_components_pb2 import FilterChain
 from envoy.config.listener.v3.listener_pb2 import Listener
 
 from weft.simulate.held import Unreadable
 
-_KNOWN = {"server_names", "transport_protocol", "application_protocols"}
+_KNOWN = {"server_names", "transport_protocol", "application_protocols", "source_prefix_ranges"}
 
 
-def filter_chain(of: Listener, sni: str) -> FilterChain | None:
-    """The chain for a connection whose TLS asks for `sni` (empty: it is no TLS); the more specific name first, then a chain that
-    asks for TLS before one that asks for nothing. None: the connection is closed."""
-    best = max(_fitting(of, sni), key=lambda found: found[0], default=None)
+def filter_chain(of: Listener, sni: str, source: str) -> FilterChain | None:
+    """The chain for a connection from the address `source` whose TLS asks for `sni` (empty: it is no TLS); the more specific name
+    first, then a chain that asks for TLS before one that asks for nothing, then the narrower network. None: the connection is
+    closed."""
+    best = max(_fitting(of, sni, source), key=lambda found: found[0], default=None)
     if best:
         return best[1]
     return of.default_filter_chain if of.HasField("default_filter_chain") else None
 
 
-def _fitting(of: Listener, sni: str) -> Iterator[tuple[tuple[int, int], FilterChain]]:
+def _fitting(of: Listener, sni: str, source: str) -> Iterator[tuple[tuple[int, int, int], FilterChain]]:
     for chain in of.filter_chains:
         match = chain.filter_chain_match
         if unknown := {field.name for field, _ in match.ListFields()} - _KNOWN:
             raise Unreadable(f"a filter chain matched by {sorted(unknown)[0]}")
         name = max((_rank(one, sni) for one in match.server_names), default=1)
-        if name and not match.application_protocols and match.transport_protocol in ("", "tls" if sni else "raw_buffer"):
-            yield (name, len(match.transport_protocol)), chain
+        near = max((_narrow(one, source) for one in match.source_prefix_ranges), default=1)
+        tls = match.transport_protocol in ("", "tls" if sni else "raw_buffer")
+        if name and near and tls and not match.application_protocols:
+            yield (name, len(match.transport_protocol), near), chain
+
+
+def _narrow(of: CidrRange, source: str) -> int:
+    """How narrow a range is that `source` is in; 0 when it is not."""
+    within = ip_address(source) in ip_network(f"{of.address_prefix}/{of.prefix_len.value}")
+    return 2 + of.prefix_len.value if within else 0
 
 
 def _rank(name: str, sni: str) -> int:

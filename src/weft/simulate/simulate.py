@@ -7,6 +7,7 @@ from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpConnectionManager
+from envoy.extensions.filters.network.set_filter_state.v3.set_filter_state_pb2 import Config as SetFilterState
 from envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.sni_dynamic_forward_proxy_pb2 import FilterConfig
 from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import CommonTlsContext, DownstreamTlsContext
@@ -30,7 +31,7 @@ def simulate(held: Held, call: Call) -> Outcome:
     listener = _listener(held, call.port)
     if listener is None:
         return Outcome(Closed(f"nothing listens on port {call.port}"))
-    chain = filter_chain(listener, call.sni)
+    chain = filter_chain(listener, call.sni, call.source)
     if chain is None:
         return Outcome(Closed("no filter chain takes this connection"))
     if refused := _refused(held, chain, call):
@@ -86,7 +87,7 @@ def _filter(of: FilterChain, kind: type[Read]) -> Read | None:
 
 def _http(held: Held, manager: HttpConnectionManager, call: Call) -> Outcome:
     if isinstance(call, TcpCall):
-        call = HttpCall(call.authority, "/", "CONNECT", (), call.port)
+        call = HttpCall(call.authority, "/", "CONNECT", (), call.port, source=call.source)
     else:
         call = replace(call, path=_path(manager, call))
     config = _route_configuration(held, manager, call.authority)
@@ -149,14 +150,24 @@ def _origin(of: Route | VirtualHost) -> str:
     return str(of.metadata.filter_metadata["weft"]["origin"]) if "weft" in of.metadata.filter_metadata else ""
 
 
+def _dialled(chain: FilterChain, call: TcpCall) -> str:
+    """The name and port that a connection is resolved to: those that the chain says, else what TLS asks for."""
+    lookup = _filter(chain, FilterConfig)
+    if lookup is None:
+        return ""
+    state = _filter(chain, SetFilterState)
+    if state is None:
+        return f"{call.sni}:{lookup.port_value}"
+    said = {one.object_key: one.format_string.text_format_source.inline_string for one in state.on_new_connection}
+    return f"{said['envoy.upstream.dynamic_host']}:{said['envoy.upstream.dynamic_port']}"
+
+
 def _tcp(held: Held, chain: FilterChain, proxy: TcpProxy, call: Call) -> Action:
     if isinstance(call, HttpCall):
         raise Unreadable("a request on a port whose bytes are not read: say it as a connection")
-    dialled = _filter(chain, FilterConfig)
-    if dialled is not None:
-        raise Unreadable("a TCP upstream whose endpoint is a name")
+    dialled = _dialled(chain, call)
     if proxy.WhichOneof("cluster_specifier") == "cluster":
-        return Forwarded((destination(held, proxy.cluster, 100.0, call.authority),))
+        return Forwarded((destination(held, proxy.cluster, 100.0, call.authority, dialled),))
     parts = proxy.weighted_clusters.clusters
     total = sum(one.weight for one in parts) or 1
     return Forwarded(tuple(destination(held, one.name, 100 * one.weight / total, call.authority) for one in parts))

@@ -83,6 +83,7 @@ def health(status: Mapping[str, Any]) -> Health:
 def endpoints(backing: Backing, instance: Instance) -> Iterable[Endpoint]:
     """The endpoints that `instance` is for the service of `backing`, one for each port."""
     ports, numbers = dict(instance.ports), dict(instance.numbers)
+    ready = Health.HEALTHY if backing.not_ready_too and instance.health is Health.UNHEALTHY else instance.health
     declared = {known[0]: name for name, known in instance.numbers if known}
     for port in backing.ports:
         names = (declared.get(port.target, ""), port.name, port.target_name, str(port.number))
@@ -100,7 +101,7 @@ def endpoints(backing: Backing, instance: Instance) -> Iterable[Endpoint]:
             instance.network,
             instance.weight,
             instance.mtls,
-            instance.health,
+            ready,
             numbers.get(name, ()),
         )
 

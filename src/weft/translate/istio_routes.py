@@ -99,7 +99,7 @@ class _Reading:
             _rewrite(one.rewrite, one.match) if one.rewrite else None,
             None if one.timeout is None else seconds(one.timeout),
             _retries(one.retries) if one.retries else None,
-            _fault(one.fault) if one.fault else None,
+            _fault(one.fault),
             tuple(self._mirrors(one, origin)),
             _cors(one.cors_policy) if one.cors_policy else None,
             _edit(edits.request),
@@ -192,8 +192,11 @@ def _retries(of: spec.HttpRetry) -> model.Retries:
     )
 
 
-def _fault(of: spec.HttpFault) -> model.Fault:
-    delay, abort = of.delay or spec.FaultDelay(), of.abort or spec.FaultAbort()
+def _fault(of: spec.HttpFault | None) -> model.Fault | None:
+    """None: no trouble, or none that can be made."""
+    delay, abort = (of and of.delay) or spec.FaultDelay(), (of and of.abort) or spec.FaultAbort()
+    if delay.fixed_delay is None and abort.http_status is None and abort.grpc_status is None:
+        return None
     return model.Fault(
         None if delay.fixed_delay is None else seconds(delay.fixed_delay),
         _percent(delay.percentage, delay.percent),

@@ -37,6 +37,7 @@ def http_match(of: spec.HttpMatch, namespace: str) -> model.HttpMatch:
         gateway_names(of.gateways, namespace),
         labels(of.source_labels),
         of.source_namespace,
+        of.stat_prefix,
     )
 
 
@@ -56,4 +57,5 @@ def l4_match(of: spec.TcpMatch | spec.TlsMatch, namespace: str) -> model.L4Match
         gateway_names(of.gateways, namespace),
         labels(of.source_labels),
         of.source_namespace,
+        (of.source_subnet,) if isinstance(of, spec.TcpMatch) and of.source_subnet else (),
     )

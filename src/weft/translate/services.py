@@ -39,7 +39,7 @@ _RESOLUTIONS = {
     "STATIC": Resolution.STATIC,
     "DNS": Resolution.DNS,
     "DNS_ROUND_ROBIN": Resolution.DNS_ROUND_ROBIN,
-    "DYNAMIC_DNS": Resolution.NONE,
+    "DYNAMIC_DNS": Resolution.DNS,
 }
 
 
@@ -62,7 +62,7 @@ def core_service(resource: Resource, spec: ServiceSpec, settings: Settings) -> S
         created=meta.creation_timestamp,
         distribution=_DISTRIBUTIONS.get(meta.annotations.get(DISTRIBUTION, "") or spec.traffic_distribution),
     )
-    backing = Backing(hostname, meta.namespace, targets, labels(spec.selector))
+    backing = Backing(hostname, meta.namespace, targets, labels(spec.selector), (), spec.publish_not_ready_addresses)
     return Statement(ref, services=(service,), backings=(backing,))
 
 

@@ -48,13 +48,15 @@ class TargetPort:
 
 @dataclass(frozen=True, slots=True)
 class Backing:
-    """Where the endpoints of one service come from. An empty selector selects nothing, as in Kubernetes."""
+    """Where the endpoints of one service come from. An empty selector selects nothing, as in Kubernetes. `not_ready_too`: those
+    that are not ready count as ready."""
 
     hostname: str
     namespace: str
     ports: tuple[TargetPort, ...]
     selector: Labels = ()
     instances: tuple[Instance, ...] = ()
+    not_ready_too: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from fractions import Fraction
 from ipaddress import ip_address
 
 from weft.compile.scope.inputs import MeshTls, OriginatedTls, Plaintext, Transport
-from weft.envoy.names import PASSTHROUGH, certificate_secret, outbound_cluster, plain_cluster, trust_secret
+from weft.envoy.names import certificate_secret, outbound_cluster, plain_cluster, trust_secret
 from weft.identity import SpiffeId
 from weft.model import precedence
 from weft.model.endpoint import Endpoint, Health, Locality
@@ -122,8 +122,6 @@ def _listed(service: Service) -> str:
 def shares(of: Reached) -> tuple[Share, ...]:
     """The clusters that stand for the destination; their weights add up to one."""
     service, port = of.service, of.port
-    if service.resolution is Resolution.NONE:
-        return (Share(PASSTHROUGH, Fraction(1)),)
     main = outbound_cluster(port.number, of.subset, service.hostname)
     if forwards(of):
         return _dialled(of, main)
@@ -142,7 +140,7 @@ def _weight(endpoints: tuple[Endpoint, ...]) -> int:
 
 def forwards(of: Reached) -> bool:
     """Whether the endpoints are names to resolve, which Envoy's endpoint discovery does not take."""
-    if of.service.resolution not in (Resolution.DNS, Resolution.DNS_ROUND_ROBIN):
+    if of.service.resolution is Resolution.STATIC:
         return False
     return not of.meshed or any(not is_ip(one.address) for one in of.meshed)
 
@@ -166,6 +164,11 @@ def is_ip(text: str) -> bool:
     return True
 
 
+def is_socket(text: str) -> bool:
+    """Whether `text` is a Unix socket of the proxy's machine."""
+    return text.startswith("unix://")
+
+
 def transport(mesh: Mesh, of: Reached, plain: bool, caller: Caller) -> Transport:
     """How the endpoints of one kind are spoken to by `caller`."""
     tls = of.policy.tls
@@ -174,12 +177,18 @@ def transport(mesh: Mesh, of: Reached, plain: bool, caller: Caller) -> Transport
         case TlsMode.DISABLE:
             return Plaintext()
         case TlsMode.SIMPLE | TlsMode.MUTUAL if tls:
-            return _originated(tls, of, caller)
+            known = tls.subject_alt_names or of.service.subject_alt_names
+            return _originated(replace(tls, subject_alt_names=known), of, caller)
         case TlsMode.ISTIO_MUTUAL if tls:
-            return MeshTls(tls.subject_alt_names or identities(mesh, of.service), mesh.settings.trust_domain, tls.sni or sni)
-    if plain or of.service.location is Location.EXTERNAL:
+            return MeshTls(tls.subject_alt_names or _expected(mesh, of.service), mesh.settings.trust_domain, tls.sni or sni)
+    if plain or of.service.location is Location.EXTERNAL or of.service.resolution is Resolution.NONE:
         return Plaintext()
-    return MeshTls(of.service.subject_alt_names or identities(mesh, of.service), mesh.settings.trust_domain, sni)
+    return MeshTls(_expected(mesh, of.service), mesh.settings.trust_domain, sni)
+
+
+def _expected(mesh: Mesh, of: Service) -> tuple[str, ...]:
+    """Whom a peer may be: what the ServiceEntry says, and with it the accounts of its endpoints, or those alone."""
+    return tuple(sorted({*of.subject_alt_names, *identities(mesh, of)}))
 
 
 def _originated(tls: ClientTls, of: Reached, caller: Caller) -> OriginatedTls:

@@ -98,11 +98,13 @@ def _https(proxy: Proxy, of: Opened, taken: set[str]) -> Iterator[HttpsChain]:
         yield HttpsChain(() if "*" in free else free, of.routes, ends)
 
 
-def _free(hosts: tuple[str, ...], taken: set[str]) -> tuple[str, ...]:
-    free = tuple(host for host in hosts if host not in taken)
+def _free(hosts: tuple[str, ...], taken: set[str], sources: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Those of `hosts` that no earlier chain has for connections from `sources` (none: anywhere)."""
+    own = "".join(f" from {one}" for one in sources)
+    free = tuple(host for host in hosts if host not in taken and host + own not in taken)
     if "*" in free and len(free) > 1:
         free = ("*",)
-    taken.update(free)
+    taken.update(host + own for host in free)
     return free
 
 
@@ -118,10 +120,10 @@ def _l4(mesh: Mesh, proxy: Proxy, of: Opened, taken: set[str], plain_free: bool)
                 if not l4_concerns(sight, match):
                     continue
                 hosts = _sni(of, rules, match) if tls else ("*",) if plain_free else ()
-                free = _free(hosts, taken)
+                free = _free(hosts, taken, match.source_subnets)
                 if free:
                     names = () if "*" in free else free
-                    yield L4Chain(names, l4_split(sight, route), route.origin, tls, ends)
+                    yield L4Chain(names, l4_split(sight, route), route.origin, tls, ends, match.source_subnets)
 
 
 def _sni(of: Opened, rules: RouteSet, match: L4Match) -> tuple[str, ...]:

@@ -186,6 +186,7 @@ class RouteInput:
     hash_keys: tuple[HashKey, ...] = ()
     request_headers: HeaderEdit = NO_EDIT
     response_headers: HeaderEdit = NO_EDIT
+    stat_prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,13 +264,14 @@ class ServerTls:
 @dataclass(frozen=True, slots=True)
 class L4Chain:
     """Connections whose SNI is among `sni_hosts` (none: all) and where they go. `tls`: only TLS; it ends here when `ends` is
-    given, and passes unread otherwise."""
+    given, and passes unread otherwise. `sources` are the networks that the other end is of; none: anywhere."""
 
     sni_hosts: tuple[str, ...]
     targets: tuple[Target, ...]
     origin: Ref
     tls: bool = False
     ends: ServerTls | None = None
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from hashlib import blake2b
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from math import lcm
 
 from weft.compile.scope.destinations import Caller, Missing, Reached, Share, reached, shares
@@ -107,7 +108,8 @@ def _route(sight: Sight, rule: HttpRoute, match: HttpMatch) -> RouteInput:
     return RouteInput(
         name=route_name(rule.origin, rule.name, match),
         origin=rule.origin,
-        match=match,
+        match=replace(match, stat_prefix="") if match.stat_prefix else match,
+        stat_prefix=match.stat_prefix,
         action=action,
         rewrite=rule.rewrite,
         timeout=rule.timeout,
@@ -196,13 +198,32 @@ def plain_forward(sight: Sight, host: str, origin: Ref) -> tuple[Split | DirectR
     return forward(sight, (WeightedDestination(Destination(host, "", sight.port)),), origin)
 
 
-def l4_targets(sight: Sight, routes: tuple[L4Route, ...], sni: str = "") -> tuple[L4Route, tuple[Target, ...]] | None:
-    """The first L4 rule that concerns the caller (and `sni`, when the rule asks for one), and where it sends."""
+def l4_targets(
+    sight: Sight, routes: tuple[L4Route, ...], sni: str = "", addresses: tuple[str, ...] = ()
+) -> tuple[L4Route, tuple[Target, ...]] | None:
+    """The first L4 rule that concerns the caller (and `sni`, when the rule asks for one), and where it sends. `addresses` are
+    what the connection may be for, as far as it is known."""
     for route in routes:
-        fits = [match for match in route.matches if _concerns(sight, match) and (not match.sni_hosts or sni in match.sni_hosts)]
+        fits = [match for match in route.matches if _concerns(sight, match) and _is_for(match, sni, addresses)]
         if fits or not route.matches:
             return route, l4_split(sight, route)
     return None
+
+
+def _is_for(match: L4Match, sni: str, addresses: tuple[str, ...]) -> bool:
+    if match.sni_hosts and sni not in match.sni_hosts:
+        return False
+    return not match.destination_subnets or any(within(one, match.destination_subnets) for one in addresses)
+
+
+def within(address: str, networks: tuple[str, ...]) -> bool:
+    """Whether an IP address, or a range of them, is in one of `networks`."""
+    own = ip_network(address, strict=False)
+    return any(own.version == one.version and own.subnet_of(one) for one in map(_network, networks))  # type: ignore[arg-type]
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    return ip_network(text, strict=False)
 
 
 def l4_split(sight: Sight, route: L4Route) -> tuple[Target, ...]:

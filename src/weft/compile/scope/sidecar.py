@@ -1,7 +1,7 @@
 """What a proxy sees by name: virtual hosts on demand, and, at sidecars and gateways alike, clusters and endpoints."""
 
 from weft.compile.scope import not_found
-from weft.compile.scope.destinations import Caller, Missing, forwards, is_ip, reached, transport
+from weft.compile.scope.destinations import Caller, Missing, forwards, is_ip, is_socket, reached, transport
 from weft.compile.scope.inputs import (
     ClusterInput,
     ConnectMatch,
@@ -140,7 +140,7 @@ def opaque_targets(sight: Sight, found: Answer, service: Service) -> tuple[Ref, 
         sight.origins.add(found.rules.origin)
         names = {found.host, service.hostname}
         for routes, sni in ((found.rules.tcp, ""), *((found.rules.tls, name) for name in sorted(names))):
-            if chosen := l4_targets(sight, routes, sni):
+            if chosen := l4_targets(sight, routes, sni, service.addresses):
                 return chosen[0].origin, chosen[1]
     action, _ = plain_forward(sight, found.host, service.origin)
     return service.origin, action.targets if isinstance(action, Split) else ()
@@ -197,7 +197,7 @@ def endpoints(mesh: Mesh, of: Caller, name: str) -> EndpointsInput | None:
     found = reached(mesh, of, Destination(host, subset, number), number)
     chosen = () if isinstance(found, Missing) else found.plain if is_plain(name) else found.meshed
     hosts = frozenset((host,)) if isinstance(found, Missing) else frozenset((host, found.service.hostname))
-    dialled = tuple(one for one in chosen if is_ip(one.address))
+    dialled = tuple(one for one in chosen if is_ip(one.address) or is_socket(one.address))
     if isinstance(found, Missing):
         return EndpointsInput(name, (), hosts)
     placed = placement(of, found.service, found.policy, dialled, mesh.demand.get((host, number, subset), ()))

@@ -5,13 +5,15 @@ from typing import Annotated, Literal
 
 from msgspec import field
 
-from weft.resource.field import UNSUPPORTED, Int32, Message, PortNumber, unsupported
+from weft.resource.field import UNSUPPORTED, Int32, Message, PortNumber, ignored, unsupported
 
 Protocol = Literal["TCP", "UDP", "SCTP"]
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
 IpFamily = Literal["IPv4", "IPv6"]
 IpFamilyPolicy = Literal["SingleStack", "PreferDualStack", "RequireDualStack"]
 TrafficPolicy = Literal["Cluster", "Local"]
+
+_OUTSIDE = ignored("a Gateway opens ports to callers outside the mesh")
 
 
 class ServicePort(Message, frozen=True, kw_only=True):
@@ -22,7 +24,7 @@ class ServicePort(Message, frozen=True, kw_only=True):
     protocol: Protocol = "TCP"
     app_protocol: str = ""
     target_port: int | str | None = None
-    node_port: Annotated[int, unsupported("a Gateway opens ports to callers outside the mesh")] = 0
+    node_port: Annotated[int, _OUTSIDE] = 0
 
 
 class ClientIpConfig(Message, frozen=True, kw_only=True):
@@ -47,19 +49,19 @@ class Service(Message, frozen=True, kw_only=True):
     cluster_ips: tuple[str, ...] = field(default=(), name="clusterIPs")
     ip_families: tuple[IpFamily, ...] = ()
     ip_family_policy: IpFamilyPolicy | None = None
-    external_ips: Annotated[tuple[str, ...], UNSUPPORTED] = field(default=(), name="externalIPs")
+    external_ips: Annotated[tuple[str, ...], _OUTSIDE] = field(default=(), name="externalIPs")
     external_name: Annotated[str, unsupported("a ServiceEntry with resolution DNS does it")] = ""
     session_affinity: Annotated[
         Literal["None", "ClientIP"],
         unsupported("a DestinationRule with loadBalancer.consistentHash.useSourceIp does it", unless="None"),
     ] = "None"
     session_affinity_config: Annotated[SessionAffinityConfig | None, UNSUPPORTED] = None
-    load_balancer_ip: Annotated[str, UNSUPPORTED] = field(default="", name="loadBalancerIP")
-    load_balancer_source_ranges: Annotated[tuple[str, ...], UNSUPPORTED] = ()
-    load_balancer_class: Annotated[str, UNSUPPORTED] = ""
+    load_balancer_ip: Annotated[str, _OUTSIDE] = field(default="", name="loadBalancerIP")
+    load_balancer_source_ranges: Annotated[tuple[str, ...], _OUTSIDE] = ()
+    load_balancer_class: Annotated[str, _OUTSIDE] = ""
     allocate_load_balancer_node_ports: bool | None = None
-    external_traffic_policy: Annotated[TrafficPolicy | None, unsupported(unless="Cluster")] = None
+    external_traffic_policy: Annotated[TrafficPolicy | None, _OUTSIDE] = None
     internal_traffic_policy: Annotated[TrafficPolicy | None, unsupported(unless="Cluster")] = None
     traffic_distribution: Literal["", "PreferClose", "PreferSameZone", "PreferSameNode"] = ""
-    health_check_node_port: Annotated[int, UNSUPPORTED] = 0
-    publish_not_ready_addresses: Annotated[bool, UNSUPPORTED] = False
+    health_check_node_port: Annotated[int, _OUTSIDE] = 0
+    publish_not_ready_addresses: bool = False

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 from msgspec import field
 
 from weft.resource.field import (
-    UNSUPPORTED,
     Duration,
     DurationOrZero,
     Int32,
@@ -20,8 +19,6 @@ from weft.resource.field import (
     deprecated,
     unsupported,
 )
-
-_SUBNETS = unsupported("without interception a caller's original destination is not known")
 
 
 class StringMatch(Message, frozen=True, kw_only=True):
@@ -83,7 +80,7 @@ class HttpMatch(Message, frozen=True, kw_only=True):
     ignore_uri_case: bool = False
     without_headers: Mapping[str, StringMatch] = {}
     source_namespace: str = ""
-    stat_prefix: Annotated[str, UNSUPPORTED] = ""
+    stat_prefix: str = ""
 
 
 class HttpRouteDestination(Message, frozen=True, kw_only=True):
@@ -158,7 +155,7 @@ class FaultDelay(Message, frozen=True, kw_only=True):
     fixed_delay: Duration | None = None
     percentage: Percent | None = None
     percent: Annotated[Percentage | None, deprecated("percentage.value")] = None
-    exponential_delay: Annotated[Duration | None, unsupported("Istio ignores it as well; use fixedDelay")] = None
+    exponential_delay: Annotated[Duration | None, unsupported("Envoy has no such delay; use fixedDelay")] = None
 
 
 class FaultAbort(Message, frozen=True, kw_only=True):
@@ -166,7 +163,7 @@ class FaultAbort(Message, frozen=True, kw_only=True):
 
     http_status: Int32 | None = None
     grpc_status: str | None = None
-    http2_error: Annotated[str | None, unsupported("Istio ignores it as well; use httpStatus")] = None
+    http2_error: Annotated[str | None, unsupported("Envoy resets no stream on purpose; use httpStatus")] = None
     percentage: Percent | None = None
 
 
@@ -232,7 +229,7 @@ class TlsMatch(Message, frozen=True, kw_only=True):
     """Conditions on a TLS connection that passes through; `sni_hosts` may be wildcards within the resource's hosts."""
 
     sni_hosts: tuple[str, ...]
-    destination_subnets: Annotated[tuple[str, ...], _SUBNETS] = ()
+    destination_subnets: tuple[str, ...] = ()
     port: PortNumber | None = None
     source_labels: Mapping[str, str] = {}
     gateways: tuple[str, ...] = ()
@@ -247,14 +244,15 @@ class TlsRoute(Message, frozen=True, kw_only=True):
 
 
 class TcpMatch(Message, frozen=True, kw_only=True):
-    """Conditions on a TCP connection."""
+    """Conditions on a TCP connection. `destination_subnets` hold the address that was asked for, or one of the service's own;
+    `source_subnet` the caller's, which only a gateway sees."""
 
-    destination_subnets: Annotated[tuple[str, ...], _SUBNETS] = ()
+    destination_subnets: tuple[str, ...] = ()
     port: PortNumber | None = None
     source_labels: Mapping[str, str] = {}
     gateways: tuple[str, ...] = ()
     source_namespace: str = ""
-    source_subnet: Annotated[str, unsupported("Istio ignores it as well; use sourceLabels")] = ""
+    source_subnet: str = ""
 
 
 class TcpRoute(Message, frozen=True, kw_only=True):

@@ -27,15 +27,17 @@ def _host_hint(host: str) -> str:
 
 
 def weights(route: Sequence[HttpRouteDestination | L4RouteDestination], path: str, problems: Problems) -> None:
-    """Percentages, so they add up to 100; a single destination needs none."""
+    """Relative to their sum, as in Istio: of several destinations one must have a weight; a single one gets all whatever it has.
+    Most people mean percentages, so that another sum is worth a warning."""
     given = [share.weight or 0 for share in route]
     for index, weight in enumerate(given):
         if weight < 0:
             problems.invalid(child(item(path, index), "weight"), f"{weight} is not a share of the traffic: at least 0")
     total = sum(given)
-    if min(given, default=0) < 0 or total == 100 or not route or (len(route) == 1 and total == 0):
+    if min(given, default=0) < 0 or total == 100 or len(route) < 2:
         return
-    problems.add("weight-sum", path, total=total, hint=f"for these shares write {_scaled(given)}")
+    code, shares = ("weight-total", "these") if total else ("weight-sum", "equal")
+    problems.add(code, path, total=total, hint=f"for {shares} shares in percent write {_scaled(given)}")
 
 
 def _scaled(given: list[int]) -> str:

@@ -9,6 +9,7 @@ from weft.resource.validation.labels import duplicates, export_to, labels
 from weft.resource.wording import close_name
 
 _PROTOCOLS = ("HTTP", "HTTPS", "HTTP2", "GRPC", "GRPC-WEB", "TCP", "TLS", "MONGO", "MYSQL", "REDIS", "UDP")
+_LONGEST_PATH = 107
 _DNS = ("DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS")
 
 
@@ -39,7 +40,8 @@ def _hosts(spec: ServiceEntry, problems: Problems) -> None:
         elif not names.is_ip(host):
             problems.invalid(place, names.wildcard_host(host))
         if host.startswith("*") and spec.resolution in ("DNS", "DNS_ROUND_ROBIN") and not spec.endpoints:
-            problems.invalid(place, f"{host} has no address of its own to resolve", "list endpoints, or use resolution NONE")
+            hint = "list endpoints, or use resolution DYNAMIC_DNS"
+            problems.invalid(place, f"{host} has no address of its own to resolve", hint)
     duplicates([(host.lower(), item("spec.hosts", index)) for index, host in enumerate(spec.hosts)], "the host", problems)
 
 
@@ -68,8 +70,10 @@ def _resolution(spec: ServiceEntry, problems: Problems) -> None:
             problems.add("no-effect", place, name="the entry", why=why, hint="list endpoints, or use resolution DNS")
         case "DNS_ROUND_ROBIN" if len(spec.endpoints) > 1:
             problems.invalid(place, f"DNS_ROUND_ROBIN has one endpoint at most, not {len(spec.endpoints)}", "use DNS")
-        case "DYNAMIC_DNS":
-            problems.add("unsupported-value", place, value="DYNAMIC_DNS", effect="it behaves as NONE", hint="")
+        case "DYNAMIC_DNS" if spec.endpoints or spec.workload_selector is not None:
+            problems.invalid(place, "DYNAMIC_DNS resolves the host that a request names, so it has no endpoints", "use DNS")
+        case "DYNAMIC_DNS" if spec.location != "MESH_EXTERNAL":
+            problems.invalid(place, "DYNAMIC_DNS is for hosts outside the mesh", "location: MESH_EXTERNAL")
 
 
 def workload_entry(
@@ -111,6 +115,7 @@ def _socket(entry: WorkloadEntry, place: str, resolution: str, problems: Problem
         problems.invalid(place, "the path of a Unix socket is absolute and names a file", "unix:///run/app.sock")
     if entry.ports:
         problems.invalid(place, "a Unix socket has no ports", "remove ports")
-    problems.add("unsupported-value", place, value=entry.address[:80], effect="calls to it fail", hint="")
+    if len(entry.address.removeprefix("unix://").encode()) > _LONGEST_PATH:
+        problems.invalid(place, f"the path of a Unix socket has at most {_LONGEST_PATH} bytes")
     if resolution in _DNS:
         problems.invalid(place, f"a Unix socket cannot be resolved with {resolution}", "resolution: STATIC")

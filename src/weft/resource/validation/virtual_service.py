@@ -23,6 +23,26 @@ def virtual_service(spec: VirtualService, problems: Problems) -> None:
         tls_route(tls, spec.hosts, item("spec.tls", index), problems)
     for index, tcp in enumerate(spec.tcp):
         tcp_route(tcp, item("spec.tcp", index), problems)
+    _networks(spec, problems)
+
+
+def _networks(spec: VirtualService, problems: Problems) -> None:
+    """A gateway's callers ask for the gateway's own address; a sidecar's only caller is its own workload."""
+    in_mesh = not spec.gateways or "mesh" in spec.gateways
+    matches: list[tuple[str, TlsMatch | TcpMatch]] = []
+    for i, route in enumerate(spec.tls):
+        matches += [(f"spec.tls[{i}].match[{j}]", one) for j, one in enumerate(route.match)]
+    for i, raw in enumerate(spec.tcp):
+        matches += [(f"spec.tcp[{i}].match[{j}]", one) for j, one in enumerate(raw.match)]
+    for place, match in matches:
+        at_gateways = "mesh" not in match.gateways if match.gateways else not in_mesh
+        if match.destination_subnets and at_gateways:
+            why = "who calls a gateway asks for the address of the gateway"
+            problems.add("no-effect", child(place, "destinationSubnets"), name="destinationSubnets", why=why, hint="")
+        if isinstance(match, TcpMatch) and match.source_subnet and not at_gateways:
+            why = "who calls a sidecar is its own workload; it holds at gateways only"
+            hint = "sourceLabels and sourceNamespace say which workload"
+            problems.add("no-effect", child(place, "sourceSubnet"), name="sourceSubnet", why=why, hint=hint)
 
 
 def hosts(spec: VirtualService, problems: Problems) -> None:
@@ -94,6 +114,8 @@ def l4_match(match: TcpMatch | TlsMatch, path: str, problems: Problems) -> None:
         problems.invalid(item(child(path, "destinationSubnets"), index), names.network(subnet))
     if match.source_namespace:
         problems.invalid(child(path, "sourceNamespace"), names.label(match.source_namespace))
+    if isinstance(match, TcpMatch) and match.source_subnet:
+        problems.invalid(child(path, "sourceSubnet"), names.network(match.source_subnet))
 
 
 def destinations(route: TcpRoute | TlsRoute, path: str, problems: Problems) -> None:
