@@ -16,6 +16,8 @@ from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpPro
 
 from weft.compile import tls
 from weft.compile.filters.dynamic_forward_proxy import dns_cache
+from weft.compile.protocol_options import http1
+from weft.compile.protocol_options import http2 as http2_
 from weft.compile.scope.inputs import ApplicationInput, ClusterInput, Discovery, MeshTls, OriginatedTls, Plaintext, Transport
 from weft.envoy.names import BLACK_HOLE, PASSTHROUGH, inbound_cluster
 from weft.envoy.types import CLUSTER, EnvoyResource, duration, envoy_resource, packed
@@ -130,14 +132,12 @@ def _http_options(of: ClusterInput, pool: ConnectionPool) -> HttpProtocolOptions
 
 def _explicit(http2: bool, streams: int | None = None) -> dict[str, Any]:
     if not http2:
-        return {"http_protocol_options": {}}
-    return {
-        "http2_protocol_options": {"allow_connect": True, **({"max_concurrent_streams": {"value": streams}} if streams else {})}
-    }
+        return {"http_protocol_options": http1()}
+    return {"http2_protocol_options": http2_(streams)}
 
 
 def _as_asked(streams: int | None = None) -> dict[str, Any]:
-    return {"http_protocol_options": {}, **_explicit(True, streams)}
+    return {"http_protocol_options": http1(), **_explicit(True, streams)}
 
 
 def circuit_breakers(pool: ConnectionPool, budget: RetryBudget | None = None) -> CircuitBreakers:

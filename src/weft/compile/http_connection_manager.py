@@ -10,6 +10,7 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpConnectionManager
 
 from weft.compile.filters.order import Chain, http_filters
+from weft.compile.protocol_options import http1, http2
 from weft.envoy.types import packed
 
 NAME = "envoy.filters.network.http_connection_manager"
@@ -25,12 +26,11 @@ def http_connection_manager(
         codec_type="AUTO",
         http_filters=http_filters(chain),
         upgrade_configs=[{"upgrade_type": "websocket"}] + ([{"upgrade_type": "CONNECT"}] if connect else []),
-        http_protocol_options={
-            "allow_absolute_url": {"value": True},
-            "accept_http_10": True,
-            "default_host_for_http_10": "localhost",
-        },
-        http2_protocol_options={"allow_connect": True},  # a WebSocket over HTTP/2 is an extended CONNECT (RFC 8441)
+        http_protocol_options=http1(
+            allow_absolute_url={"value": True}, accept_http_10=True, default_host_for_http_10="localhost"
+        ),
+        http2_protocol_options=http2(),
+        proxy_100_continue=True,  # leave to send a body is the application's to give, or to refuse before it came
         normalize_path={"value": True},  # a policy on /admin must also see /x/../admin
         strip_trailing_host_dot=True,
         **{"server_header_transformation": "PASS_THROUGH", **_routes(routes), **words},
