@@ -45,9 +45,9 @@ def test_what_is_simulated_agrees(replay: Replay) -> None:
 
 
 def test_other_shares_are_noticed(replay: Replay) -> None:
-    """Shares of 50 and 50 are not those of 80 and 20."""
+    """Shares of 20 and 80 are not those of 80 and 20."""
     found = _simulated()
-    assert _wrong(replay, replace(found, shares=tuple(replace(one, percent=50.0) for one in found.shares)))
+    assert _wrong(replay, replace(found, shares=tuple(replace(one, percent=100.0 - one.percent) for one in found.shares)))
 
 
 def test_a_stranger_is_noticed(replay: Replay) -> None:

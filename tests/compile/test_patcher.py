@@ -261,12 +261,13 @@ def test_an_added_virtual_host_keeps_its_domains_to_itself() -> None:
     ]
 
 
-def test_inbound_routes_stand_in_their_listener() -> None:
-    """They have Istio's names there."""
+def test_inbound_routes_have_istios_names() -> None:
+    """Those of their configuration, virtual host and route."""
     match = {"name": "inbound|8080||", "vhost": {"name": "inbound|http|8080", "route": {"name": "default"}}}
     patch = _patch("HTTP_ROUTE", "MERGE", {"route": {"timeout": "3s"}}, context="SIDECAR_INBOUND", routeConfiguration=match)
-    for manager in _managers(_held(_sidecar(), _filter(patch)), "inbound|8080"):
-        assert manager.route_config.virtual_hosts[0].routes[0].route.timeout.seconds == 3
+    found = _held(_sidecar(), _filter(patch)).route_configuration("inbound|8080||")
+    assert found
+    assert RouteConfiguration.FromString(found.body).virtual_hosts[0].routes[0].route.timeout.seconds == 3
 
 
 def test_an_upstream_is_known_by_the_port_it_stands_for() -> None:

@@ -208,12 +208,14 @@ class RunningMesh:
         found = self.instances()[instance]
         return shown(found["host"], found["httpProxy"])
 
-    def call(self, url: str, *, proxy: str = "", timeout: float = 10.0, headers: dict[str, str] | None = None) -> Answer:
-        """One GET through the sidecar at `proxy` (default: that of client-0), on a connection of its own."""
+    def call(
+        self, url: str, *, proxy: str = "", timeout: float = 10.0, headers: dict[str, str] | None = None, method: str = "GET"
+    ) -> Answer:
+        """One request through the sidecar at `proxy` (default: that of client-0), on a connection of its own."""
         began = time.monotonic()
         connection = HTTPConnection(proxy or self.proxy(), timeout=timeout)
         try:
-            connection.request("GET", url, headers={"Host": urlsplit(url).netloc, **(headers or {})})
+            connection.request(method, url, headers={"Host": urlsplit(url).netloc, **(headers or {})})
             response = connection.getresponse()
             body = response.read().decode(errors="replace")
             return Answer(response.status, body, time.monotonic() - began, {k.lower(): v for k, v in response.getheaders()})

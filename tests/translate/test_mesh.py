@@ -93,6 +93,9 @@ POOL: tuple[Resource, ...] = tuple(
         istio("PeerAuthentication", "p-1", "{mtls: {mode: STRICT}}"),
         istio("PeerAuthentication", "p-1", "{selector: {matchLabels: {app: web}}, mtls: {mode: DISABLE}}"),
         istio("PeerAuthentication", "p-2", "{mtls: {mode: PERMISSIVE}}"),
+        istio("AuthorizationPolicy", "a-1", "{rules: [{}]}"),
+        istio("AuthorizationPolicy", "a-1", "{action: DENY, rules: [{to: [{operation: {ports: ['80']}}]}]}"),
+        istio("AuthorizationPolicy", "a-2", "{selector: {matchLabels: {app: web}}}", namespace="other"),
         "{apiVersion: v1, kind: Namespace, metadata: {name: default}}",
         "{apiVersion: v1, kind: Namespace, metadata: {name: other, labels: {routes: mine}}}",
         *(api("GatewayClass", "weft", f"{{controllerName: {one}}}", namespace="") for one in ("mesh.weft.dev/gateway", "a.b/c")),
@@ -160,6 +163,7 @@ def _differences(old: Mesh, new: Mesh) -> Change:
     everything = (
         old.gateways != new.gateways
         or old.peer_authentications != new.peer_authentications
+        or old.authorizations != new.authorizations
         or any(host.startswith("*") for host in hosts)
     )
     return Change(hosts, endpoints - hosts, everything, keys(old.credentials, new.credentials))

@@ -1,5 +1,6 @@
-"""PeerAuthentications into the model."""
+"""PeerAuthentications and AuthorizationPolicies into the model."""
 
+from weft.model.authorization import Action, AuthorizationPolicy, Condition, Rule
 from weft.model.security import MtlsMode, PeerAuthentication
 
 from .written import istio, said
@@ -27,3 +28,36 @@ def test_modes_for_the_ports_of_workloads() -> None:
     )
     assert found.selector == (("app", "web"),)
     assert found.ports == ((80, MtlsMode.STRICT), (9000, MtlsMode.DISABLE))
+
+
+def _policy(spec: str) -> AuthorizationPolicy:
+    found = said(istio("AuthorizationPolicy", "readers", spec)).authorization
+    assert found
+    return found
+
+
+def test_what_is_said_of_callers_and_requests_becomes_conditions() -> None:
+    """Each list with its negation; a service account without a namespace is of the policy's; brackets are taken apart."""
+    found = _policy(
+        "{selector: {matchLabels: {app: web}}, action: DENY, rules: [{from: [{source: {serviceAccounts: [a, b/c], "
+        "notIpBlocks: [10.0.0.0/8]}}], to: [{operation: {methods: [GET], notPaths: [/a]}}], "
+        "when: [{key: 'request.auth.claims[a][b]', values: [v]}, {key: source.serviceAccount, notValues: [d]}]}]}"
+    )
+    assert (found.action, found.selector) == (Action.DENY, (("app", "web"),))
+    assert found.rules == (
+        Rule(
+            ((Condition("source.serviceAccount", ("default/a", "b/c")), Condition("source.ip", (), ("10.0.0.0/8",))),),
+            ((Condition("request.method", ("GET",)), Condition("request.url_path", (), ("/a",))),),
+            (
+                Condition("request.auth.claims", ("v",), (), ("a", "b")),
+                Condition("source.serviceAccount", (), ("default/d",)),
+            ),
+        ),
+    )
+
+
+def test_a_policy_may_be_attached_to_gateways() -> None:
+    """By targetRef or targetRefs, each by its name."""
+    target = "{group: gateway.networking.k8s.io, kind: Gateway, name: edge}"
+    assert _policy(f"{{targetRef: {target}}}").gateways == _policy(f"{{targetRefs: [{target}, {target}]}}").gateways == ("edge",)
+    assert _policy("{}").action is Action.ALLOW

@@ -81,7 +81,7 @@ status: {status or "{}"}
 
 def istio(kind: str, name: str, spec: str, *, namespace: str = "default", created: str = "") -> str:
     """A resource of networking.istio.io with `spec` in flow style."""
-    group = "security" if kind == "PeerAuthentication" else "networking"
+    group = "security" if kind in ("PeerAuthentication", "AuthorizationPolicy", "RequestAuthentication") else "networking"
     stamp = f", creationTimestamp: '{created}'" if created else ""
     return f"""
 apiVersion: {group}.istio.io/v1

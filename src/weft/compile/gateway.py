@@ -4,7 +4,8 @@ from envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain
 
 from weft.compile import tls
 from weft.compile.filter_chain import filter_chain, tls_inspector
-from weft.compile.filters.order import KNOWN_HOSTS
+from weft.compile.filters import rbac
+from weft.compile.filters.order import GATEWAY
 from weft.compile.http_connection_manager import http_connection_manager
 from weft.compile.scope.inputs import GatewayListener, HttpsChain, L4Chain
 from weft.compile.socket_listener import socket_listener
@@ -20,7 +21,7 @@ def gateway(of: GatewayListener) -> EnvoyResource:
     name = gateway_listener(of.port)
     chains = [_https(of, chain) for chain in of.https] + [_l4(of, chain) for chain in of.l4]
     if of.routes:
-        chains.append(filter_chain(of.routes, [_http(of.routes, name)]))
+        chains.append(filter_chain(of.routes, [_http(of, of.routes)]))
     inspected = [tls_inspector()] if of.https or any(chain.tls for chain in of.l4) else []
     message = socket_listener(name, of.address, chains, "OUTBOUND", listener_filters=inspected)
     clusters = {cluster for chain in of.l4 for cluster in targets_used(chain.targets)}
@@ -31,32 +32,34 @@ def gateway(of: GatewayListener) -> EnvoyResource:
     )
 
 
-def _http(routes: str, name: str) -> Filter:
+def _http(of: GatewayListener, routes: str) -> Filter:
     """The edge trusts nothing it is told: who called is the connection's other end, and no certificate is passed on."""
     return http_connection_manager(
-        stat_prefix=f"outbound_{name}",
+        stat_prefix=f"outbound_{gateway_listener(of.port)}",
         routes=routes,
-        chain=KNOWN_HOSTS,
+        chain=GATEWAY,
         use_remote_address={"value": True},
         forward_client_cert_details="SANITIZE_SET",
         set_current_client_cert_details={"uri": True, "subject": {"value": True}, "dns": True},
         request_headers_timeout=duration(_HEADERS_WITHIN),
         server_header_transformation="APPEND_IF_ABSENT",
+        local_reply_config={"mappers": rbac.denials(of.explain, at_gateway=True)},
     )
 
 
 def _https(of: GatewayListener, chain: HttpsChain) -> FilterChain:
     socket = tls.server(chain.ends, of.trust_domain)
-    filters = [_http(chain.routes, gateway_listener(of.port))]
+    filters = [_http(of, chain.routes)]
     return filter_chain(chain.routes, filters, tls=True, sni_hosts=chain.sni_hosts, transport_socket=socket)
 
 
 def _l4(of: GatewayListener, chain: L4Chain) -> FilterChain:
     name = f"{chain.origin.namespace}/{chain.origin.name}/{','.join(chain.sni_hosts + chain.sources)}"
+    prefix = f"outbound_{gateway_listener(of.port)}"
     socket = tls.server(chain.ends, of.trust_domain) if chain.ends else None
     return filter_chain(
         name,
-        tcp_proxy(f"outbound_{gateway_listener(of.port)}", chain.targets),
+        [*rbac.network_rbac(of.guard, prefix), *tcp_proxy(prefix, chain.targets)],
         tls=chain.tls,
         sni_hosts=chain.sni_hosts,
         sources=chain.sources,

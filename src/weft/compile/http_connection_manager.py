@@ -17,7 +17,12 @@ NAME = "envoy.filters.network.http_connection_manager"
 
 
 def http_connection_manager(
-    *, stat_prefix: str, routes: str | RouteConfiguration, chain: Chain, connect: bool = False, **words: Any
+    *,
+    stat_prefix: str,
+    routes: str | RouteConfiguration,
+    chain: Chain,
+    connect: bool = False,
+    **words: Any,
 ) -> Filter:
     """The network filter. `routes` is a route configuration, or the name of one to ask for. `connect`: CONNECT is understood.
     `words` are further fields of the message."""

@@ -12,13 +12,14 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from weft.compile import tls
 from weft.compile.filter_chain import filter_chain, tls_inspector
+from weft.compile.filters import rbac
 from weft.compile.filters.order import INBOUND, INBOUND_GRPC_WEB
 from weft.compile.http_connection_manager import http_connection_manager
-from weft.compile.scope.inputs import InboundListener, Target
+from weft.compile.scope.inputs import InboundListener, InboundRoutes, Target
 from weft.compile.socket_listener import socket_listener
 from weft.compile.tcp_proxy import tcp_proxy
 from weft.envoy.names import NOT_REACHED, inbound_cluster
-from weft.envoy.types import LISTENER, EnvoyResource, duration, envoy_resource
+from weft.envoy.types import LISTENER, ROUTE_CONFIGURATION, EnvoyResource, duration, envoy_resource
 from weft.model.security import MtlsMode
 from weft.protocol import Protocol
 
@@ -52,7 +53,7 @@ def _mtls(of: InboundListener) -> FilterChain:
             of,
             forward_client_cert_details="SANITIZE_SET",
             set_current_client_cert_details={"uri": True},
-            local_reply_config=_not_reached(),
+            mappers=(_not_reached(),),
         ),
         tls=True,
         alpn=(tls.ALPN_MESH,),
@@ -63,32 +64,43 @@ def _mtls(of: InboundListener) -> FilterChain:
 def _not_reached() -> dict[str, Any]:
     """Marks the answer when no connection to the application came about (UF)."""
     mark = {"header": {"key": NOT_REACHED, "value": "true"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-    return {"mappers": [{"filter": {"response_flag_filter": {"flags": ["UF"]}}, "headers_to_add": [mark]}]}
+    return {"filter": {"response_flag_filter": {"flags": ["UF"]}}, "headers_to_add": [mark]}
 
 
 def _plaintext(of: InboundListener) -> FilterChain:
     return filter_chain(_PLAINTEXT, _filters(of, forward_client_cert_details="SANITIZE"))
 
 
-def _filters(of: InboundListener, **words: Any) -> list[Filter]:
+def _filters(of: InboundListener, mappers: tuple[dict[str, Any], ...] = (), **words: Any) -> list[Filter]:
     name = f"inbound|{of.number}"
     if not of.protocol.is_http:
-        return tcp_proxy(name, (Target(inbound_cluster(of.number)),))
+        return [*rbac.network_rbac(of.guard, name), *tcp_proxy(name, (Target(inbound_cluster(of.number)),))]
     chain = INBOUND_GRPC_WEB if of.protocol is Protocol.GRPC_WEB else INBOUND
-    return [http_connection_manager(stat_prefix=name, routes=_routes(of.number), chain=chain, **words)]
+    replies = {"mappers": [*mappers, *rbac.denials(of.explain)]}
+    routes = inbound_cluster(of.number)
+    return [http_connection_manager(stat_prefix=name, routes=routes, chain=chain, local_reply_config=replies, **words)]
 
 
-def _routes(number: int) -> RouteConfiguration:
-    """Everything to the application; how long it may take was decided by the caller's side."""
-    action = {"cluster": inbound_cluster(number), "timeout": duration(0), "idle_timeout": duration(0)}
-    return RouteConfiguration(
-        name=inbound_cluster(number),
+def inbound_routes(of: InboundRoutes) -> EnvoyResource:
+    """The route configuration of one port whose requests are read: everything to the application that the policies let pass. How
+    long it may take was decided by the caller's side."""
+    cluster = inbound_cluster(of.number)
+    route = {
+        "name": "default",
+        "match": {"prefix": "/"},
+        "route": {"cluster": cluster, "timeout": duration(0), "idle_timeout": duration(0)},
+        "metadata": rbac.allowing(of.guard),
+    }
+    message = RouteConfiguration(
+        name=cluster,
         virtual_hosts=[
             {
-                "name": f"inbound|http|{number}",
+                "name": f"inbound|http|{of.number}",
                 "domains": ["*"],
-                "routes": [{"name": "default", "match": {"prefix": "/"}, "route": action}],
+                "routes": [route],
                 "response_headers_to_remove": [NOT_REACHED],
             }
         ],
+        typed_per_filter_config=rbac.per_route(of.guard),
     )
+    return envoy_resource(ROUTE_CONFIGURATION, cluster, message, clusters=(cluster,), origins=of.guard.origins)

@@ -4,6 +4,7 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route.proto
 
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
+from weft.compile.filters import rbac
 from weft.compile.filters.order import switched_off
 from weft.compile.scope.inputs import RouteConfigurationInput
 from weft.compile.tls import ads
@@ -21,7 +22,7 @@ def route_configuration(of: RouteConfigurationInput) -> EnvoyResource:
         vhds={"config_source": ads()} if of.on_demand else None,
         ignore_port_in_host_matching=of.ignore_port,
         max_direct_response_body_size_bytes={"value": _LARGEST_DIRECT_RESPONSE},
-        typed_per_filter_config=switched_off(),
+        typed_per_filter_config={**switched_off(), **rbac.per_route(of.guard)},
     )
     hosts = of.virtual_hosts
     return envoy_resource(
@@ -30,6 +31,6 @@ def route_configuration(of: RouteConfigurationInput) -> EnvoyResource:
         message,
         clusters=tuple(sorted({name for one in hosts for name in clusters_used(one)})),
         hosts=frozenset().union(*(one.hosts for one in hosts)),
-        origins=tuple(sorted({ref for one in hosts for ref in one.origins})),
+        origins=tuple(sorted({*of.guard.origins, *(ref for one in hosts for ref in one.origins)})),
         hold=max((held(one) for one in hosts), default=0.0),
     )

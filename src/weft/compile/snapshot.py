@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from weft.compile import cluster as cluster_message
 from weft.compile.endpoint import cluster_load_assignment
+from weft.compile.inbound import inbound_routes
 from weft.compile.listener import listener
 from weft.compile.patcher import Patcher
 from weft.compile.route_configuration import route_configuration
@@ -20,7 +21,7 @@ from weft.compile.scope.patches import patches
 from weft.compile.scope.rules import asks_labels
 from weft.compile.secret import secret as secret_message
 from weft.compile.virtual_host import virtual_host
-from weft.envoy.names import BLACK_HOLE, PASSTHROUGH
+from weft.envoy.names import BLACK_HOLE, PASSTHROUGH, inbound_port
 from weft.envoy.types import EnvoyResource
 from weft.model.mesh import Mesh
 from weft.model.workload import Proxy
@@ -110,11 +111,16 @@ class ProxySnapshot:
 
     def route_configuration(self, name: str) -> EnvoyResource | None:
         """A route configuration that one of the listeners names; None when none does."""
-        scoped = gateway.route_configuration if self._proxy.gateway else listeners.route_configuration
-        made = self._once(
-            ("routes", self._proxy, name), lambda: self._made(route_configuration, scoped(self._mesh, self._proxy, name))
-        )
+        made = self._once(("routes", self._proxy, name), lambda: self._routes(name))
         return made if made is None or self._patcher is None else self._patcher.route_configuration(made)
+
+    def _routes(self, name: str) -> EnvoyResource | None:
+        mesh, proxy = self._mesh, self._proxy
+        if proxy.gateway:
+            return self._made(route_configuration, gateway.route_configuration(mesh, proxy, name))
+        if number := inbound_port(name):
+            return self._made(inbound_routes, listeners.inbound_routes(mesh, proxy, number))
+        return self._made(route_configuration, listeners.route_configuration(mesh, proxy, name))
 
     def virtual_host(self, route_config: str, host: str) -> EnvoyResource:
         """The virtual host that answers `host`; one that says so when the host is unknown."""
@@ -137,9 +143,7 @@ class ProxySnapshot:
         if name == BLACK_HOLE:
             return self._once(name, cluster_message.black_hole)
         if name.startswith("inbound|"):
-            number = name.split("|")[1]
-            of = listeners.application(self._proxy, int(number)) if number.isdecimal() else None
-            return self._made(cluster_message.application, of)
+            return self._made(cluster_message.application, listeners.application(self._proxy, inbound_port(name)))
         return self._alike(
             ("cluster", name), lambda: self._made(cluster_message.cluster, sidecar.cluster(self._mesh, self._caller, name))
         )

@@ -21,6 +21,12 @@ def inbound_cluster(port: int) -> str:
     return f"inbound|{port}||"
 
 
+def inbound_port(name: str) -> int:
+    """The port in the name of an inbound cluster or route configuration; 0: it is none."""
+    parts = name.split("|")
+    return int(parts[1]) if len(parts) == 4 and parts[0] == "inbound" and parts[1].isdecimal() else 0
+
+
 def plain_cluster(port: int, subset: str, host: str) -> str:
     """The endpoints of a service in the mesh that have no sidecar: `outbound-plain|9080|v1|reviews.default.svc.cluster.local`."""
     return f"outbound-plain|{port}|{subset}|{host}"

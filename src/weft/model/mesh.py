@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from weft.hostname import DEFAULT_DOMAIN, Names
+from weft.model.authorization import AuthorizationPolicy
 from weft.model.credential import Credential
 from weft.model.endpoint import Endpoint
 from weft.model.extension import EnvoyFilter
@@ -25,6 +26,7 @@ class Settings:
     trust_domain: str = "cluster.local"
     domain: str = DEFAULT_DOMAIN
     root_namespace: str = "istio-system"
+    explain_denials: bool = True  # answers of refused requests name the rule in a header, too
     allow_any: bool = True  # unknown external hosts pass (Istio's outboundTrafficPolicy ALLOW_ANY)
 
 
@@ -51,6 +53,7 @@ class Mesh:
     names: Names | None = field(default=None, compare=False, repr=False)
     gateway_routes: Mapping[str, tuple[RouteSet, ...]] | None = field(default=None, compare=False, repr=False)
     demand: Mapping[tuple[str, int, str], tuple[Demand, ...]] = field(default_factory=dict)
+    authorizations: Mapping[str, tuple[AuthorizationPolicy, ...]] = field(default_factory=dict)  # by namespace
 
     def nearest(self, host: str, namespace: str = "") -> tuple[str, ...]:
         """Up to three hosts of services, visible from `namespace` (empty: from anywhere), that an unknown `host` may mean."""
@@ -67,7 +70,7 @@ class Change:
 
     `hosts`: keys of services, routes or policies that changed. `endpoints`: hosts whose endpoints changed (and nothing else of
     them). `credentials`: keys of those that changed. `everything`: a change that may touch any proxy (peer authentication,
-    gateways, settings, wildcards)."""
+    authorization, gateways, settings, wildcards)."""
 
     hosts: frozenset[str] = frozenset()
     endpoints: frozenset[str] = frozenset()

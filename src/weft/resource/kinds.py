@@ -11,6 +11,7 @@ from weft.resource.gateway_api.gateway_class import GatewayClass
 from weft.resource.gateway_api.grpc_route import GrpcRoute
 from weft.resource.gateway_api.http_route import HttpRoute
 from weft.resource.gateway_api.reference_grant import ReferenceGrant
+from weft.resource.istio.authorization_policy import AuthorizationPolicy
 from weft.resource.istio.destination_rule import DestinationRule
 from weft.resource.istio.envoy_filter import EnvoyFilter
 from weft.resource.istio.gateway import Gateway
@@ -120,6 +121,11 @@ PEER_AUTHENTICATION = Kind(
     ("pa",), categories=("istio-io", "security-istio-io"),
     columns=(Column("Mode", ".spec.mtls.mode"), AGE),
 )  # fmt: skip
+AUTHORIZATION_POLICY = Kind(
+    _SECURITY, ("v1", "v1beta1"), "AuthorizationPolicy", "authorizationpolicies", "authorizationpolicy", AuthorizationPolicy,
+    ("ap",), categories=("istio-io", "security-istio-io"),
+    columns=(Column("Action", ".spec.action"), AGE),
+)  # fmt: skip
 NODE = Kind(
     "mesh.weft.dev", ("v1alpha1",), "Node", "nodes", "node", Node, namespaced=False, categories=("weft",),
     columns=(Column("Identities", ".spec.identities[*].serviceAccount"), AGE),
@@ -142,6 +148,7 @@ KINDS: tuple[Kind, ...] = (
     WORKLOAD_ENTRY,
     ENVOY_FILTER,
     PEER_AUTHENTICATION,
+    AUTHORIZATION_POLICY,
     NODE,
 )
 

@@ -8,6 +8,7 @@ from weft.resource.gateway_api.gateway_class import GatewayClass
 from weft.resource.gateway_api.grpc_route import GrpcRoute
 from weft.resource.gateway_api.http_route import HttpRoute
 from weft.resource.gateway_api.reference_grant import ReferenceGrant
+from weft.resource.istio.authorization_policy import AuthorizationPolicy
 from weft.resource.istio.destination_rule import DestinationRule
 from weft.resource.istio.envoy_filter import EnvoyFilter
 from weft.resource.istio.gateway import Gateway
@@ -18,6 +19,7 @@ from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.problems import Problems
 from weft.resource.resource import Resource
 from weft.resource.validation import core, gateway_api, gateway_api_routes
+from weft.resource.validation.authorization_policy import authorization_policy
 from weft.resource.validation.destination_rule import destination_rule
 from weft.resource.validation.envoy_filter import envoy_filter
 from weft.resource.validation.gateway import gateway
@@ -48,6 +50,8 @@ def validate(resource: Resource, problems: Problems) -> None:
             envoy_filter(spec, problems)
         case PeerAuthentication() as spec:
             peer_authentication(spec, problems)
+        case AuthorizationPolicy() as spec:
+            authorization_policy(spec, problems)
         case GatewayClass() as spec:
             gateway_api.gateway_class(spec, problems)
         case ApiGateway() as spec:

@@ -19,6 +19,7 @@ from weft.resource.gateway_api.gateway_class import GatewayClass
 from weft.resource.gateway_api.grpc_route import GrpcRoute
 from weft.resource.gateway_api.http_route import HttpRoute
 from weft.resource.gateway_api.reference_grant import ReferenceGrant
+from weft.resource.istio.authorization_policy import AuthorizationPolicy
 from weft.resource.istio.destination_rule import DestinationRule
 from weft.resource.istio.envoy_filter import EnvoyFilter
 from weft.resource.istio.gateway import Gateway
@@ -27,6 +28,7 @@ from weft.resource.istio.service_entry import ServiceEntry
 from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.resource import Resource
+from weft.translate.authorization import authorization_policy
 from weft.translate.credentials import config_map, secret
 from weft.translate.endpoints import workload_entry
 from weft.translate.envoy_filters import envoy_filter
@@ -97,6 +99,8 @@ def statement(resource: Resource, settings: Settings) -> Statement | None:
             return secret(resource, spec)
         case ConfigMap() as spec:
             return config_map(resource, spec)
+        case AuthorizationPolicy() as spec:
+            return authorization_policy(resource, spec)
         case Namespace() as spec:
             return namespace(resource, spec)
         case GatewayClass() as spec:

@@ -45,6 +45,7 @@ class Revision:
         self._gateway_routes = Draft(mesh.gateway_routes or {})
         self._policies = Draft(mesh.policies)
         self._peer_authentications = Draft(mesh.peer_authentications)
+        self._authorizations = Draft(mesh.authorizations)
         self._gateways = Draft(mesh.gateways)
         self._envoy_filters = Draft(mesh.envoy_filters)
         self._credentials = Draft(mesh.credentials)
@@ -150,6 +151,10 @@ class Revision:
         if gone.peer_authentication or come.peer_authentication:
             before = self._peer_authentications.get(ref.namespace) or ()
             self._peer_authentications.put(ref.namespace, replaced(before, ref, come.peer_authentication))
+        if gone.authorization or come.authorization:
+            kept = [one for one in self._authorizations.get(ref.namespace) or () if one.origin != ref]
+            kept += [come.authorization] if come.authorization else []
+            self._authorizations.put(ref.namespace, tuple(sorted(kept, key=lambda one: one.name)))
 
     def _bind(self, ref: Ref, gone: RouteSet | None, come: RouteSet | None) -> None:
         old, new = (one.gateways if one else () for one in (gone, come))
@@ -263,10 +268,12 @@ class Revision:
             self._credentials.frozen(),
             self._names(),
             self._gateway_routes.frozen(),
+            authorizations=self._authorizations.frozen(),
         )
         hosts = self._services.changed() | self._routes.changed() | self._policies.changed()
         backed = frozenset(key.rpartition("/")[2] for key in self._endpoints.changed())
-        whole = self._gateways.changed() | self._peer_authentications.changed() | self._envoy_filters.changed()
+        security = self._peer_authentications.changed() | self._authorizations.changed()
+        whole = self._gateways.changed() | security | self._envoy_filters.changed()
         everything = bool(whole) or any(map(is_wildcard, hosts))
         return mesh, Change(hosts, backed - hosts, everything, self._credentials.changed())
 
@@ -287,6 +294,8 @@ class Revision:
             recheck.refs(one.origin for one in mesh.routes.get(host, ()))
         for namespace in self._peer_authentications.changed():
             recheck.refs(one.origin for one in mesh.peer_authentications.get(namespace, ()))
+        for namespace in self._authorizations.changed():
+            recheck.refs(one.origin for one in mesh.authorizations.get(namespace, ()))
         for host in self._rules.changed():
             recheck.refs(one.origin for one in self._rules.get(host) or ())
         recheck.gateways(self._gateways.changed(), self._gateways.appeared_or_gone(), mesh.gateways)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from weft.model.authorization import AuthorizationPolicy
 from weft.model.credential import Credential
 from weft.model.endpoint import Health, Locality
 from weft.model.extension import EnvoyFilter
@@ -100,3 +101,4 @@ class Statement:
     envoy_filter: EnvoyFilter | None = None
     credential: Credential | None = None
     needs: tuple[Need, ...] = ()
+    authorization: AuthorizationPolicy | None = None

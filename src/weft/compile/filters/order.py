@@ -12,7 +12,7 @@ from envoy.config.route.v3.route_components_pb2 import FilterConfig
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from google.protobuf.any_pb2 import Any as AnyMessage
 
-from weft.compile.filters import cors, dynamic_forward_proxy, fault, grpc_web, on_demand, router, set_filter_state
+from weft.compile.filters import cors, dynamic_forward_proxy, fault, grpc_web, on_demand, rbac, router, set_filter_state
 from weft.envoy.types import packed
 
 Chain = tuple[tuple[Callable[[], HttpFilter], str], ...]
@@ -29,7 +29,15 @@ OUTBOUND: Chain = (
 KNOWN_HOSTS: Chain = (*(entry for entry in OUTBOUND if entry[0] is not on_demand.on_demand),)
 """Gateways and upstreams: all their hosts are known, nothing is asked for."""
 
-INBOUND: Chain = ((router.router, "requests of the mesh go straight to the application; who may send them is decided before"),)
+GUARD: Chain = (
+    (rbac.audit, "decides nothing, and so before who does"),
+    (rbac.deny, "what is denied nobody can allow"),
+    (rbac.allow, "before anything is done for a request that may not be made"),
+)
+
+INBOUND: Chain = (*GUARD, (router.router, "what may be asked goes straight to the application"))
+
+GATEWAY: Chain = (*GUARD, *KNOWN_HOSTS)
 
 INBOUND_GRPC_WEB: Chain = ((grpc_web.grpc_web, "before all that reads gRPC: from here on it is some"), *INBOUND)
 """A port whose protocol is grpc-web: its application speaks gRPC."""

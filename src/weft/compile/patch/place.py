@@ -8,7 +8,7 @@ fits, and is switched off for the hosts of other ports.
 import re
 from dataclasses import dataclass
 
-from weft.envoy.names import HTTP_PROXY_ROUTES, INNER_LISTENER, parse_upstream_routes
+from weft.envoy.names import HTTP_PROXY_ROUTES, INNER_LISTENER, inbound_port, parse_upstream_routes
 from weft.envoy.types import EnvoyResource
 from weft.model.extension import ApplyTo, ClusterWhere, Context, ListenerWhere, Operation, Patch, RouteWhere
 
@@ -110,6 +110,8 @@ def listener_place(name: str, side: Context, gateway_port: int, port_names: tupl
 
 def routes_place(name: str, side: Context, port_names: tuple[str, ...], gateways: tuple[str, ...]) -> Place:
     """The place of one of our route configurations."""
+    if port := inbound_port(name):
+        return Place(Context.SIDECAR_INBOUND, (name,), (port, INBOUND_PORT))
     if upstream := parse_upstream_routes(name):
         return Place(side, (name, f"{upstream[0]}:{upstream[1]}"), (upstream[1],))
     kind, _, rest = name.partition(".")

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from weft.compile.scope import not_found
 from weft.compile.scope.destinations import Caller
+from weft.compile.scope.guard import guard
 from weft.compile.scope.inputs import (
     ANY_HOST,
     GatewayListener,
+    Guard,
     HttpsChain,
     L4Chain,
     ListenerInput,
@@ -78,6 +80,7 @@ def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> Gat
     for one in servers:
         if not one.is_http and not one.is_https:
             l4 += _l4(mesh, proxy, one, taken, plain_free=not http)
+    guarded = _guard(mesh, proxy, servers, is_http=False) if l4 else Guard()
     return GatewayListener(
         port,
         Address(proxy.gateway_host, port),
@@ -86,8 +89,16 @@ def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> Gat
         tuple(l4),
         mesh.settings.trust_domain,
         frozenset((ANY_HOST,)),
-        tuple(sorted(origins | {chain.origin for chain in l4})),
+        tuple(sorted(origins | {chain.origin for chain in l4} | set(guarded.origins))),
+        guarded,
+        mesh.settings.explain_denials,
     )
+
+
+def _guard(mesh: Mesh, proxy: Proxy, servers: list[Opened], *, is_http: bool) -> Guard:
+    """The guard of one port: of the policies for the workload, and of those for one of the Gateways that open it."""
+    gateways = {one.gateway.key.partition("~")[0] for one in servers}
+    return guard(mesh, proxy.workload, (servers[0].server.port,), is_http=is_http, gateways=gateways)
 
 
 def _https(proxy: Proxy, of: Opened, taken: set[str]) -> Iterator[HttpsChain]:
@@ -158,7 +169,7 @@ def route_configuration(mesh: Mesh, proxy: Proxy, name: str) -> RouteConfigurati
     made = [_virtual_host(mesh, proxy, host, bound) for host, bound in sorted(hosts.items())]
     if "*" not in hosts:
         made.append(_rest(servers[0].server.port, tuple(hosts), tuple(sorted({one.server.origin for one in servers}))))
-    return RouteConfigurationInput(name, tuple(made), ignore_port=True)
+    return RouteConfigurationInput(name, tuple(made), ignore_port=True, guard=_guard(mesh, proxy, servers, is_http=True))
 
 
 @dataclass(frozen=True, slots=True)

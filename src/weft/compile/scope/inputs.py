@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from weft.model.authorization import AuthorizationPolicy
 from weft.model.credential import Credential
 from weft.model.endpoint import Health, Locality
 from weft.model.gateway import Server
@@ -135,6 +136,25 @@ class SecretInput:
     sources: frozenset[str]
 
 
+# who may ask
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The authorization policies of a port, which is known by any of the numbers `ports`; `is_http`: its requests are read. What
+    a policy says of `cluster.local` is meant of `trust_domain`."""
+
+    policies: tuple[AuthorizationPolicy, ...] = ()
+    ports: tuple[int, ...] = ()
+    is_http: bool = True
+    trust_domain: str = ""
+
+    @property
+    def origins(self) -> tuple[Ref, ...]:
+        """The policies, as the operator knows them."""
+        return tuple(sorted(one.origin for one in self.policies))
+
+
 # routes
 
 
@@ -210,6 +230,15 @@ class RouteConfigurationInput:
     virtual_hosts: tuple[VirtualHostInput, ...] = ()
     on_demand: bool = False
     ignore_port: bool = False
+    guard: Guard = Guard()
+
+
+@dataclass(frozen=True, slots=True)
+class InboundRoutes:
+    """The route configuration of one inbound port whose requests are read."""
+
+    number: int
+    guard: Guard
 
 
 # listeners
@@ -241,7 +270,8 @@ class UpstreamListener:
 
 @dataclass(frozen=True, slots=True)
 class InboundListener:
-    """Where the mesh reaches one port of the workload."""
+    """Where the mesh reaches one port of the workload. `guard` is for a port whose bytes are not read: others have theirs in
+    their routes. `explain`: the answer to a refused request names the rule in a header, too."""
 
     number: int
     address: Address
@@ -249,6 +279,8 @@ class InboundListener:
     mode: MtlsMode
     trust_domain: str
     origins: tuple[Ref, ...] = ()
+    guard: Guard = Guard()
+    explain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +327,8 @@ class GatewayListener:
     trust_domain: str = ""
     hosts: frozenset[str] = frozenset()
     origins: tuple[Ref, ...] = ()
+    guard: Guard = Guard()  # of the connections whose bytes are not read
+    explain: bool = True
 
 
 ListenerInput = HttpProxyListener | InnerListener | UpstreamListener | InboundListener | GatewayListener

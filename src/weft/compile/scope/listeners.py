@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 from weft.compile.scope import not_found
+from weft.compile.scope.guard import guard
 from weft.compile.scope.inputs import (
     ApplicationInput,
+    Guard,
     HttpProxyListener,
     InboundListener,
+    InboundRoutes,
     InnerListener,
     ListenerInput,
     RouteConfigurationInput,
@@ -40,8 +43,23 @@ def listeners(mesh: Mesh, proxy: Proxy) -> tuple[ListenerInput, ...]:
 def _inbound(mesh: Mesh, proxy: Proxy, of: InboundPort) -> InboundListener:
     workload = proxy.workload
     mode = inbound_mode(mesh, proxy, of)
-    origins = _authentications(mesh, workload.namespace)
-    return InboundListener(of.number, of.listen, protocol(of.protocol or of.name), mode, mesh.settings.trust_domain, origins)
+    spoken = protocol(of.protocol or of.name)
+    guarded = Guard() if spoken.is_http else _guard(mesh, proxy, of, is_http=False)
+    origins = tuple(sorted({*_authentications(mesh, workload.namespace), *guarded.origins}))
+    settings = mesh.settings
+    return InboundListener(of.number, of.listen, spoken, mode, settings.trust_domain, origins, guarded, settings.explain_denials)
+
+
+def _guard(mesh: Mesh, proxy: Proxy, of: InboundPort, *, is_http: bool) -> Guard:
+    return guard(mesh, proxy.workload, (of.number, of.application.port), is_http=is_http)
+
+
+def inbound_routes(mesh: Mesh, proxy: Proxy, number: int) -> InboundRoutes | None:
+    """The routes of the inbound port `number`; None when its requests are not read, or there is none."""
+    of = next((one for one in proxy.inbound if one.number == number), None)
+    if of is None or not protocol(of.protocol or of.name).is_http:
+        return None
+    return InboundRoutes(number, _guard(mesh, proxy, of, is_http=True))
 
 
 def inbound_mode(mesh: Mesh, proxy: Proxy, of: InboundPort) -> MtlsMode:
