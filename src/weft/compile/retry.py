@@ -56,9 +56,11 @@ def retry_policy(of: Retries, repeatable: bool = False) -> RetryPolicy | None:
             name="envoy.retry_host_predicates.previous_hosts", typed_config=packed(PreviousHostsPredicate())
         )
         policy.host_selection_retry_max_attempts = 5
-    if of.retry_remote_localities:
+    if of.retry_remote_localities is not False:
+        # Who keeps to a zone must leave it at once when that is gone; who asked for it gets Istio's second try there first.
+        tries = 2 if of.retry_remote_localities else 1
         policy.retry_priority.name = "envoy.retry_priorities.previous_priorities"
-        policy.retry_priority.typed_config.CopyFrom(packed(PreviousPrioritiesConfig(update_frequency=2)))
+        policy.retry_priority.typed_config.CopyFrom(packed(PreviousPrioritiesConfig(update_frequency=tries)))
     if of.per_try_timeout is not None:
         policy.per_try_timeout.CopyFrom(duration(of.per_try_timeout))
     if of.backoff is not None:

@@ -48,6 +48,7 @@ Adds = Callable[[Any], None]
 
 log = logging.getLogger("weft.controlplane")
 _BUNDLE_PERIOD = 10.0  # seconds between two looks at the roots
+_DEMAND_PERIOD = 1.0  # seconds between two looks at where requests come from
 _REGISTRATION = 5.0  # seconds that a proxy's stream waits for its registration
 
 
@@ -113,6 +114,7 @@ class ControlPlane:
             self._asked.run(),
             self._recheck(),
             self._keep_bundle(authority),
+            self._follow_demand(),
             self._ads.run(),
             self._canary.run(),
             self._quarantine.run(),
@@ -201,6 +203,12 @@ class ControlPlane:
             if (bundle := authority().bundle) != told:
                 await self._registrations.publish_bundle(bundle)
                 told = bundle
+
+    async def _follow_demand(self) -> None:
+        """Where destinations are asked from decides what callers keep in their zone."""
+        while True:
+            await asyncio.sleep(_DEMAND_PERIOD)
+            self._reconciler.asked(self._observation.demand(self._registry.proxies))
 
     def _proxies_changed(self, names: frozenset[str]) -> None:
         for name in names - self._known:

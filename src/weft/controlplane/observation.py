@@ -5,9 +5,13 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from weft.controlplane.addresses import shown
+from weft.model.locality import zone
 from weft.model.workload import Proxy
 from weft.proto import node_pb2
+from weft.telemetry.demand import Asked, demand
 from weft.telemetry.edges import Counters, Edge, Edges, Latency, Party
+
+_LATELY = 6.0  # seconds of requests that say where a destination is asked from: three reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class Observation:
         self._monotonic = monotonic
         self._edges = Edges(window)
         self._states: dict[str, ProxyState] = {}
+        self._asked: Asked = {}
 
     def observe(
         self,
@@ -54,6 +59,13 @@ class Observation:
     def forget(self, registered: Container[str]) -> None:
         """Drops the states of proxies that are gone."""
         self._states = {name: state for name, state in self._states.items() if name in registered}
+
+    def demand(self, proxies: Mapping[str, Proxy]) -> Asked:
+        """From where destinations are asked, in a mesh that has places; the same object while nothing has changed."""
+        zones = {key: zone(proxy.workload.locality) for key, proxy in proxies.items() if proxy.workload.locality.region}
+        if zones:
+            self._asked = demand(self._edges.asked(self._monotonic(), _LATELY), zones, self._asked)
+        return self._asked
 
     def edges(self, proxies: Mapping[str, Proxy]) -> tuple[Edge, ...]:
         """The table of edges; `proxies` are all that are registered."""

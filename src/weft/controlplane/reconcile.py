@@ -5,18 +5,19 @@ The first change goes out at once; what arrives while it is translated goes out 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from weft.compile.snapshot import Cache, snapshot
 from weft.finding import Finding, Severity
-from weft.model.mesh import Change, Settings
+from weft.model.mesh import Change, Mesh, Settings
 from weft.model.workload import Proxy
 from weft.ref import Ref
 from weft.resource.decode import decode
 from weft.resource.kinds import KINDS, by_plural
 from weft.resource.resource import Resource
 from weft.store.store import Event, EventType, Gone, Key, Store, Stored
+from weft.telemetry.demand import Asked
 from weft.translate.gateway_api.status import Status
 from weft.translate.mesh import Translation, advance, translation
 from weft.xds.snapshots import Snapshot
@@ -93,6 +94,8 @@ class Reconciler:
         self._last: dict[Key, Resource] = {}  # what was in effect before the last change
         self._proxies_say: Mapping[Ref, tuple[Finding, ...]] = {}
         self._translation: Translation = translation(settings, ())
+        self._demand: Asked = {}
+        self._mesh: tuple[Mesh, Mesh] | None = None  # the translation's, and the same with the demand
         self._revision = 0
         self._taken: frozenset[str] = frozenset()
         self.reported = asyncio.Event()  # set whenever findings may have changed
@@ -120,7 +123,23 @@ class Reconciler:
     def snapshot(self, proxy: str) -> Snapshot | None:
         """What the proxy `namespace/name` should hold now; None while nobody registered it."""
         known = self._proxy_of(proxy)
-        return None if known is None else snapshot(self._translation.mesh, known, self._cache)
+        return None if known is None else snapshot(self._measured(), known, self._cache)
+
+    def _measured(self) -> Mesh:
+        """The mesh that is in effect, with what is asked of it."""
+        mesh = self._translation.mesh
+        if self._mesh is None or self._mesh[0] is not mesh:
+            self._mesh = mesh, replace(mesh, demand=self._demand) if self._demand else mesh
+        return self._mesh[1]
+
+    def asked(self, demand: Asked) -> None:
+        """Takes what is asked of destinations, and publishes where that has changed."""
+        if demand is self._demand:
+            return
+        changed = {to for to in demand.keys() | self._demand.keys() if demand.get(to) != self._demand.get(to)}
+        self._demand, self._mesh = demand, None
+        if changed:
+            self._publish(Change(endpoints=frozenset(host for host, _, _ in changed)))
 
     def findings(self, key: Key) -> tuple[Finding, ...]:
         """What is to be said about one stored object."""

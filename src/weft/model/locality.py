@@ -57,6 +57,11 @@ def strict(of: TrafficDistribution) -> LocalitySetting:
     return LocalitySetting(priority=_PRIORITY[of])
 
 
+def zone(of: Locality) -> Locality:
+    """The zone of a place."""
+    return Locality(of.region, of.zone)
+
+
 def fits(locality: Locality, pattern: str) -> bool:
     """Whether a place is one that `pattern` means: `*` is any, and so is a part that is not written."""
     parts = zip((locality.region, locality.zone, locality.sub_zone), (pattern.split("/") + ["", ""])[:3], strict=True)

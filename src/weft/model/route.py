@@ -153,14 +153,14 @@ class Rewrite:
 @dataclass(frozen=True, slots=True)
 class Retries:
     """`attempts` beyond the first; 0 turns retries off. `on` are Envoy's retry_on names and status codes; none: what is safe for
-    the request at hand."""
+    the request at hand. `retry_remote_localities` None: the next try is sent past the priority of the last; False: anywhere."""
 
     attempts: int
     on: tuple[str, ...] = ()
     per_try_timeout: float | None = None
     backoff: float | None = None
     ignore_previous_hosts: bool = True
-    retry_remote_localities: bool = False
+    retry_remote_localities: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

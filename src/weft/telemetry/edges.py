@@ -5,7 +5,7 @@ down means a new Envoy, and counts from zero.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -143,6 +143,16 @@ class Edges:
             flow.mtls = flow.mtls and last.mtls
             flow.clusters.add((proxy, cluster))
         return self._edges(flows)
+
+    def asked(self, now: float, window: float) -> Iterator[tuple[str, str, int]]:
+        """(proxy, cluster, requests, or connections where none is read) of the last `window` seconds; 0 for what was quiet."""
+        for (proxy, cluster, _), rows in self._counters.items():
+            if len(rows) == 1 and rows[0][0] <= self._since[proxy]:
+                continue
+            recent = [row for row in rows if row[0] >= rows[-1][0] - window]
+            first, last = _ends(deque(recent) if len(recent) > 1 else deque([*rows][-2:]))
+            quiet = rows[-1][0] < now - window
+            yield proxy, cluster, 0 if quiet else (last.requests - first.requests) or (last.connections - first.connections)
 
     def _edges(self, flows: dict[tuple[str, str, int, str], _Flow]) -> tuple[Edge, ...]:
         totals: dict[tuple[str, str, int], float] = defaultdict(float)

@@ -188,7 +188,7 @@ def _retries(of: spec.HttpRetry) -> model.Retries:
         None if of.per_try_timeout is None else seconds(of.per_try_timeout),
         None if of.backoff is None else seconds(of.backoff),
         of.retry_ignore_previous_hosts is not False,
-        bool(of.retry_remote_localities),
+        of.retry_remote_localities,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from weft.model.endpoint import Endpoint, Health, Locality
-from weft.model.locality import Demand
+from weft.model.locality import Demand, zone
 
 _TOLERATED = 1.1
 _SCALE = 100  # of endpoint weights, where zones get other shares than their endpoints'
@@ -31,11 +31,6 @@ class Keeping:
         """The weight of an endpoint."""
         factor = self.factors.get(zone(of.locality))
         return of.weight if factor is None else max(1, round(of.weight * factor * _SCALE))
-
-
-def zone(of: Locality) -> Locality:
-    """The zone of a place."""
-    return Locality(of.region, of.zone)
 
 
 def keeping(here: Locality, endpoints: Sequence[Endpoint], demand: tuple[Demand, ...]) -> Keeping | None:
