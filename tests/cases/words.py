@@ -123,7 +123,8 @@ def _response(changes: tuple[HeaderChange, ...]) -> dict[str, Any]:
 def _retries(of: Retries | None) -> dict[str, Any] | str:
     if of is None:
         return "none"
-    said: dict[str, Any] = {"attempts": of.attempts, "on": ",".join((*of.on, *map(str, of.codes)))}
+    usual = {_SAFE.on: "unsent", _REPEATABLE.on: "repeatable"}
+    said: dict[str, Any] = {"attempts": of.attempts, "on": usual.get(of.on) or ",".join((*of.on, *map(str, of.codes)))}
     if of.per_try_timeout:
         said["per try"] = of.per_try_timeout
     if of.backoff:

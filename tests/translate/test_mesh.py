@@ -96,6 +96,10 @@ POOL: tuple[Resource, ...] = tuple(
         istio("AuthorizationPolicy", "a-1", "{rules: [{}]}"),
         istio("AuthorizationPolicy", "a-1", "{action: DENY, rules: [{to: [{operation: {ports: ['80']}}]}]}"),
         istio("AuthorizationPolicy", "a-2", "{selector: {matchLabels: {app: web}}}", namespace="other"),
+        *(
+            f"{{apiVersion: mesh.weft.dev/v1alpha1, kind: TrafficDefaults, metadata: {{name: {one}}}, spec: {{timeout: {time}}}}}"
+            for one, time in (("t-1", "1s"), ("t-1", "2s"), ("t-2", "3s"))
+        ),
         "{apiVersion: v1, kind: Namespace, metadata: {name: default}}",
         "{apiVersion: v1, kind: Namespace, metadata: {name: other, labels: {routes: mine}}}",
         *(api("GatewayClass", "weft", f"{{controllerName: {one}}}", namespace="") for one in ("mesh.weft.dev/gateway", "a.b/c")),
@@ -164,6 +168,7 @@ def _differences(old: Mesh, new: Mesh) -> Change:
         old.gateways != new.gateways
         or old.peer_authentications != new.peer_authentications
         or old.authorizations != new.authorizations
+        or old.defaults != new.defaults
         or any(host.startswith("*") for host in hosts)
     )
     return Change(hosts, endpoints - hosts, everything, keys(old.credentials, new.credentials))

@@ -40,7 +40,7 @@ class Touched(NamedTuple):
 def touched(before: Mesh, after: Mesh, change: Change, cache: Cache) -> tuple[Touched, ...]:
     """The clusters, virtual hosts, route configurations and listeners that `change` may have made anew, each once."""
     found: dict[tuple[str, str, str], Touched] = {}
-    for host in sorted(change.hosts):
+    for host in sorted(change.hosts | set(_under_defaults(before, after))):
         for caller in _callers(after, host):
             proxy = sidecar(*caller)
             _note(found, Touched(proxy, _nothing(after, host)), _seen(after, host, snapshot(after, proxy, cache)))
@@ -104,6 +104,19 @@ def _seen(mesh: Mesh, host: str, held: Snapshot) -> Iterator[EnvoyResource]:
         clusters.update(dict.fromkeys(answer.clusters))
     clusters.update(dict.fromkeys(_clusters(mesh, host)))
     yield from (found for name in clusters if (found := held.cluster(name)))
+
+
+def _under_defaults(before: Mesh, after: Mesh) -> Iterator[str]:
+    """A service of each namespace whose defaults changed: what is made of the others is made of the same words."""
+    if before.defaults is after.defaults:
+        return
+    changed = {key for key in {*before.defaults, *after.defaults} if before.defaults.get(key) != after.defaults.get(key)}
+    root = after.settings.root_namespace
+    for host, services in after.services.items():
+        found = changed & {services[0].namespace, root}
+        if found and not is_wildcard(host):
+            changed -= found
+            yield host
 
 
 def _callers(mesh: Mesh, host: str) -> Iterable[Caller]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from weft.hostname import DEFAULT_DOMAIN, Names
 from weft.model.authorization import AuthorizationPolicy
 from weft.model.credential import Credential
+from weft.model.defaults import TrafficDefaults
 from weft.model.endpoint import Endpoint
 from weft.model.extension import EnvoyFilter
 from weft.model.gateway import Gateway
@@ -54,6 +55,7 @@ class Mesh:
     gateway_routes: Mapping[str, tuple[RouteSet, ...]] | None = field(default=None, compare=False, repr=False)
     demand: Mapping[tuple[str, int, str], tuple[Demand, ...]] = field(default_factory=dict)
     authorizations: Mapping[str, tuple[AuthorizationPolicy, ...]] = field(default_factory=dict)  # by namespace
+    defaults: Mapping[str, tuple[TrafficDefaults, ...]] = field(default_factory=dict)  # by namespace
 
     def nearest(self, host: str, namespace: str = "") -> tuple[str, ...]:
         """Up to three hosts of services, visible from `namespace` (empty: from anywhere), that an unknown `host` may mean."""
@@ -70,7 +72,7 @@ class Change:
 
     `hosts`: keys of services, routes or policies that changed. `endpoints`: hosts whose endpoints changed (and nothing else of
     them). `credentials`: keys of those that changed. `everything`: a change that may touch any proxy (peer authentication,
-    authorization, gateways, settings, wildcards)."""
+    authorization, gateways, defaults, settings, wildcards)."""
 
     hosts: frozenset[str] = frozenset()
     endpoints: frozenset[str] = frozenset()

@@ -8,6 +8,7 @@ https://istio.io/latest/docs/reference/config/networking/destination-rule/
 from dataclasses import replace
 from functools import lru_cache
 
+from weft.model.defaults import NO_DEFAULTS, Defaults, together
 from weft.model.endpoint import Endpoint
 from weft.model.labels import Labels, selects
 from weft.model.mesh import Mesh
@@ -135,6 +136,22 @@ def _on_port(of: TrafficPolicy, port: int, under: PortPolicy) -> PortPolicy:
         own.tls or under.tls,
         own.retry_budget or under.retry_budget,
     )
+
+
+def defaults(mesh: Mesh, namespace: str) -> Defaults:
+    """What holds in `namespace` when nobody said otherwise: its own TrafficDefaults (the oldest), over those of the root
+    namespace."""
+    if not mesh.defaults:
+        return NO_DEFAULTS
+    root = mesh.settings.root_namespace
+    own = mesh.defaults.get(namespace, ()) if namespace != root else ()
+    return together(*(next(iter(found), None) for found in (own, mesh.defaults.get(root, ()))))
+
+
+def allows_any(mesh: Mesh, namespace: str) -> bool:
+    """Whether callers in `namespace` may call hosts outside that nobody declared."""
+    said = defaults(mesh, namespace).allow_any
+    return mesh.settings.allow_any if said is None else said
 
 
 def mtls_mode(mesh: Mesh, namespace: str, labels: Labels, *ports: int) -> MtlsMode:

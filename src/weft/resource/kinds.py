@@ -21,6 +21,7 @@ from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.kind import AGE, Column, Kind
 from weft.resource.weft.node import Node
+from weft.resource.weft.traffic_defaults import TrafficDefaults
 
 _NETWORKING = "networking.istio.io"
 _SECURITY = "security.istio.io"
@@ -130,6 +131,16 @@ NODE = Kind(
     "mesh.weft.dev", ("v1alpha1",), "Node", "nodes", "node", Node, namespaced=False, categories=("weft",),
     columns=(Column("Identities", ".spec.identities[*].serviceAccount"), AGE),
 )  # fmt: skip
+TRAFFIC_DEFAULTS = Kind(
+    "mesh.weft.dev", ("v1alpha1",), "TrafficDefaults", "trafficdefaults", "trafficdefaults", TrafficDefaults, ("td",),
+    categories=("weft",), body_required=True,
+    columns=(
+        Column("Timeout", ".spec.timeout"),
+        Column("Attempts", ".spec.defaultHttpRetryPolicy.attempts", type="integer"),
+        Column("Outbound", ".spec.outboundTrafficPolicy.mode"),
+        AGE,
+    ),
+)  # fmt: skip
 
 KINDS: tuple[Kind, ...] = (
     NAMESPACE,
@@ -150,6 +161,7 @@ KINDS: tuple[Kind, ...] = (
     PEER_AUTHENTICATION,
     AUTHORIZATION_POLICY,
     NODE,
+    TRAFFIC_DEFAULTS,
 )
 
 _BY_KIND: Mapping[tuple[str, str], Kind] = {(api_version, kind.kind): kind for kind in KINDS for api_version in kind.api_versions}

@@ -27,8 +27,10 @@ from weft.resource.validation.labels import metadata
 from weft.resource.validation.locality import traffic_distribution
 from weft.resource.validation.peer_authentication import peer_authentication
 from weft.resource.validation.service_entry import service_entry, workload_entry
+from weft.resource.validation.traffic_defaults import traffic_defaults
 from weft.resource.validation.virtual_service import virtual_service
 from weft.resource.weft.node import Node
+from weft.resource.weft.traffic_defaults import TrafficDefaults
 
 
 def validate(resource: Resource, problems: Problems) -> None:
@@ -69,5 +71,7 @@ def validate(resource: Resource, problems: Problems) -> None:
             core.secret(spec, problems)
         case ConfigMap() as spec:
             core.config_map(spec, problems)
+        case TrafficDefaults() as spec:
+            traffic_defaults(spec, problems)
         case Node() as spec:
             core.node(spec, problems)

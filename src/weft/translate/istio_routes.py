@@ -98,7 +98,7 @@ class _Reading:
             tuple(http_match(match, self._namespace) for match in one.match),
             _rewrite(one.rewrite, one.match) if one.rewrite else None,
             None if one.timeout is None else seconds(one.timeout),
-            _retries(one.retries) if one.retries else None,
+            retries(one.retries, _RETRY_ON) if one.retries else None,
             _fault(one.fault),
             tuple(self._mirrors(one, origin)),
             _cors(one.cors_policy) if one.cors_policy else None,
@@ -181,10 +181,11 @@ def _rewrite(of: spec.HttpRewrite, matches: tuple[spec.HttpMatch, ...]) -> model
     return model.Rewrite(of.uri if by_prefix else "", "" if by_prefix else of.uri, of.authority, regex)
 
 
-def _retries(of: spec.HttpRetry) -> model.Retries:
+def retries(of: spec.HttpRetry, otherwise: tuple[str, ...]) -> model.Retries:
+    """A retry policy; `otherwise` is what it is for when it says nothing of that."""
     return model.Retries(
         of.attempts,
-        tuple(part.strip() for part in of.retry_on.split(",") if part.strip()) or _RETRY_ON,
+        tuple(part.strip() for part in of.retry_on.split(",") if part.strip()) or otherwise,
         None if of.per_try_timeout is None else seconds(of.per_try_timeout),
         None if of.backoff is None else seconds(of.backoff),
         of.retry_ignore_previous_hosts is not False,

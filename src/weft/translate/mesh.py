@@ -28,6 +28,7 @@ from weft.resource.istio.service_entry import ServiceEntry
 from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.resource import Resource
+from weft.resource.weft.traffic_defaults import TrafficDefaults
 from weft.translate.authorization import authorization_policy
 from weft.translate.credentials import config_map, secret
 from weft.translate.endpoints import workload_entry
@@ -43,6 +44,7 @@ from weft.translate.revision import Revision
 from weft.translate.security import peer_authentication
 from weft.translate.services import core_service, service_entry
 from weft.translate.statement import Statement
+from weft.translate.traffic_defaults import traffic_defaults
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ def statement(resource: Resource, settings: Settings) -> Statement | None:
             return config_map(resource, spec)
         case AuthorizationPolicy() as spec:
             return authorization_policy(resource, spec)
+        case TrafficDefaults() as spec:
+            return traffic_defaults(resource, spec)
         case Namespace() as spec:
             return namespace(resource, spec)
         case GatewayClass() as spec:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from weft.finding import Finding
 from weft.hostname import candidates
 from weft.messages import finding
+from weft.model.defaults import TrafficDefaults
 from weft.model.gateway import Gateway
 from weft.model.labels import Labels
 from weft.model.mesh import Mesh
@@ -35,6 +36,8 @@ def findings(statement: Statement, mesh: Mesh, rules: Rules) -> tuple[Finding, .
         found += _of_rule(statement.policy, rules.get(statement.policy.host, ()))
     if said := statement.peer_authentication:
         found += _of_peer_authentication(said, mesh.peer_authentications.get(said.namespace, ()))
+    if statement.defaults:
+        found += _of_defaults(statement.defaults, mesh)
     return tuple(found)
 
 
@@ -164,6 +167,13 @@ def _of_peer_authentication(said: PeerAuthentication, all_of_namespace: tuple[Pe
     if winner.origin != said.origin:
         what = f"two PeerAuthentications are for {_whom(said.selector, said.namespace)}"
         yield finding("conflict", said.origin, what=what, other=winner.origin, hint="")
+
+
+def _of_defaults(said: TrafficDefaults, mesh: Mesh) -> Iterator[Finding]:
+    winner = next(iter(mesh.defaults.get(said.namespace, ())), said)
+    if winner.origin != said.origin:
+        what = f"two TrafficDefaults are for namespace {said.namespace}"
+        yield finding("conflict", said.origin, what=what, other=winner.origin, hint="write them in one: they are not merged")
 
 
 def _whom(selector: Labels, namespace: str) -> str:

@@ -46,6 +46,7 @@ class Revision:
         self._policies = Draft(mesh.policies)
         self._peer_authentications = Draft(mesh.peer_authentications)
         self._authorizations = Draft(mesh.authorizations)
+        self._defaults = Draft(mesh.defaults)
         self._gateways = Draft(mesh.gateways)
         self._envoy_filters = Draft(mesh.envoy_filters)
         self._credentials = Draft(mesh.credentials)
@@ -155,6 +156,8 @@ class Revision:
             kept = [one for one in self._authorizations.get(ref.namespace) or () if one.origin != ref]
             kept += [come.authorization] if come.authorization else []
             self._authorizations.put(ref.namespace, tuple(sorted(kept, key=lambda one: one.name)))
+        if gone.defaults or come.defaults:
+            self._defaults.put(ref.namespace, replaced(self._defaults.get(ref.namespace) or (), ref, come.defaults))
 
     def _bind(self, ref: Ref, gone: RouteSet | None, come: RouteSet | None) -> None:
         old, new = (one.gateways if one else () for one in (gone, come))
@@ -269,12 +272,12 @@ class Revision:
             self._names(),
             self._gateway_routes.frozen(),
             authorizations=self._authorizations.frozen(),
+            defaults=self._defaults.frozen(),
         )
         hosts = self._services.changed() | self._routes.changed() | self._policies.changed()
         backed = frozenset(key.rpartition("/")[2] for key in self._endpoints.changed())
-        security = self._peer_authentications.changed() | self._authorizations.changed()
-        whole = self._gateways.changed() | security | self._envoy_filters.changed()
-        everything = bool(whole) or any(map(is_wildcard, hosts))
+        broad = (self._gateways, self._peer_authentications, self._authorizations, self._envoy_filters, self._defaults)
+        everything = any(one.changed() for one in broad) or any(map(is_wildcard, hosts))
         return mesh, Change(hosts, backed - hosts, everything, self._credentials.changed())
 
     def _names(self) -> Names:
@@ -296,6 +299,8 @@ class Revision:
             recheck.refs(one.origin for one in mesh.peer_authentications.get(namespace, ()))
         for namespace in self._authorizations.changed():
             recheck.refs(one.origin for one in mesh.authorizations.get(namespace, ()))
+        for namespace in self._defaults.changed():
+            recheck.refs(one.origin for one in mesh.defaults.get(namespace, ()))
         for host in self._rules.changed():
             recheck.refs(one.origin for one in self._rules.get(host) or ())
         recheck.gateways(self._gateways.changed(), self._gateways.appeared_or_gone(), mesh.gateways)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from weft.model.authorization import AuthorizationPolicy
 from weft.model.credential import Credential
+from weft.model.defaults import TrafficDefaults
 from weft.model.endpoint import Health, Locality
 from weft.model.extension import EnvoyFilter
 from weft.model.gateway import Gateway
@@ -102,3 +103,4 @@ class Statement:
     credential: Credential | None = None
     needs: tuple[Need, ...] = ()
     authorization: AuthorizationPolicy | None = None
+    defaults: TrafficDefaults | None = None

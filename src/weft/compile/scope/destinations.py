@@ -21,6 +21,7 @@ from weft.model.route import Destination
 from weft.model.security import MtlsMode
 from weft.model.service import Location, Resolution, Service, ServicePort
 from weft.model.traffic import ClientTls, ConsistentHash, HashKey, PortPolicy, ServicePolicy, TlsMode
+from weft.ref import Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Reached:
     rule: ServicePolicy | None
     meshed: tuple[Endpoint, ...]
     plain: tuple[Endpoint, ...]
+    origins: tuple[Ref, ...] = ()
 
     @property
     def hash_key(self) -> HashKey | None:
@@ -85,7 +87,8 @@ def reached(mesh: Mesh, caller: Caller, to: Destination, asked_port: int) -> Rea
     subset = next((one for one in rule.subsets if one.name == to.subset), None) if rule and to.subset else None
     if to.subset and subset is None:
         return Missing(f"no DestinationRule defines the subset {to.subset} of {to.host}")
-    policy = precedence.port_policy(rule, number, to.subset)
+    defaults = precedence.defaults(mesh, service.namespace)
+    policy = defaults.under(precedence.port_policy(rule, number, to.subset))
     wanted = subset.labels if subset else ()
     fitting = [
         one
@@ -93,7 +96,8 @@ def reached(mesh: Mesh, caller: Caller, to: Destination, asked_port: int) -> Rea
         if one.port_name == port.name and (not wanted or selects(wanted, one.labels))
     ]
     meshed, plain = _by_kind(mesh, service, port, policy, fitting)
-    return Reached(service, port, to.subset, policy, rule, meshed, plain)
+    origins = (service.origin, *((rule.origin,) if rule else ()), *defaults.origins)
+    return Reached(service, port, to.subset, policy, rule, meshed, plain, origins)
 
 
 def _by_kind(

@@ -13,10 +13,11 @@ from math import lcm
 
 from weft.compile.scope.destinations import Caller, Missing, Reached, Share, reached, shares
 from weft.compile.scope.inputs import MirrorTarget, RouteInput, Split, Target
+from weft.model.defaults import NO_DEFAULTS, Defaults
 from weft.model.labels import selects
 from weft.model.locality import TrafficDistribution
 from weft.model.mesh import Mesh
-from weft.model.precedence import patterns
+from weft.model.precedence import defaults, patterns, service
 from weft.model.route import (
     Destination,
     DirectResponse,
@@ -53,11 +54,18 @@ class Sight:
         self.hosts.add(to.host)
         found = reached(self.mesh, self.caller, to, self.port)
         if isinstance(found, Reached):
-            self.origins.add(found.service.origin)
+            self.origins.update(found.origins)
             self.hosts.add(found.service.hostname)
-            if found.rule:
-                self.origins.add(found.rule.origin)
         return found
+
+    def defaults(self, destinations: Iterable[WeightedDestination]) -> Defaults:
+        """What holds for requests to these when nobody said otherwise: in the namespace of the first that exists."""
+        if not self.mesh.defaults:
+            return NO_DEFAULTS
+        for one in destinations:
+            if found := service(self.mesh, one.destination.host, self.caller.namespace):
+                return defaults(self.mesh, found.namespace)
+        return NO_DEFAULTS
 
 
 def http_routes(sight: Sight, rules: RouteSet) -> tuple[RouteInput, ...]:
@@ -101,8 +109,10 @@ def _concerns(sight: Sight, match: HttpMatch | L4Match) -> bool:
 def _route(sight: Sight, rule: HttpRoute, match: HttpMatch) -> RouteInput:
     action: Split | Redirect | DirectResponse
     keys: tuple[HashKey, ...] = ()
+    usual = NO_DEFAULTS
     if isinstance(rule.action, Forward):
         action, keys = forward(sight, rule.action.destinations, rule.origin)
+        usual = sight.defaults(rule.action.destinations)
     else:
         action = rule.action
     return RouteInput(
@@ -112,8 +122,8 @@ def _route(sight: Sight, rule: HttpRoute, match: HttpMatch) -> RouteInput:
         stat_prefix=match.stat_prefix,
         action=action,
         rewrite=rule.rewrite,
-        timeout=rule.timeout,
-        retries=rule.retries,
+        timeout=usual.timeout if rule.timeout is None else rule.timeout,
+        retries=rule.retries or usual.retries,
         fault=rule.fault,
         cors=rule.cors,
         mirrors=tuple(target for mirror in rule.mirrors for target in _mirrored(sight, mirror)),

@@ -24,6 +24,7 @@ from weft.envoy.names import (
     parse_outbound,
     vhds_name,
 )
+from weft.model import precedence
 from weft.model.mesh import Mesh
 from weft.model.route import Destination, DirectResponse, HttpMatch, RouteSet
 from weft.model.service import Protocol, Service
@@ -94,7 +95,7 @@ def _routes(sight: Sight, found: Answer, written: int) -> tuple[RouteInput, ...]
         return _unknown(sight, found)
     port = port_asked(service, written) if service else None
     if service and port is None:
-        if is_external(service) and sight.mesh.settings.allow_any:
+        if is_external(service) and precedence.allows_any(sight.mesh, sight.caller.namespace):
             return _passed()
         return _always(not_found.unknown_port(service, sight.port))
     if port and not port.protocol.is_http and service:
@@ -105,8 +106,9 @@ def _routes(sight: Sight, found: Answer, written: int) -> tuple[RouteInput, ...]
 def _unknown(sight: Sight, found: Answer) -> tuple[RouteInput, ...]:
     if found.in_mesh:
         return _always(not_found.unknown_host(sight.mesh, sight.caller.namespace, found))
-    if sight.mesh.settings.allow_any:
+    if precedence.allows_any(sight.mesh, sight.caller.namespace):
         return _passed()
+    sight.origins.update(precedence.defaults(sight.mesh, sight.caller.namespace).origins)
     return _always(not_found.blocked(found.host))
 
 
@@ -120,7 +122,8 @@ def http(sight: Sight, host: str, service: Service | None, rules: RouteSet | Non
     if service is None:
         raise AssertionError(f"{host} has neither a service nor rules")
     action, keys = plain_forward(sight, host, service.origin)
-    return (RouteInput("default", service.origin, HttpMatch(), action, hash_keys=keys),)
+    usual = precedence.defaults(sight.mesh, service.namespace)
+    return (RouteInput("default", service.origin, HttpMatch(), action, None, usual.timeout, usual.retries, hash_keys=keys),)
 
 
 def _opaque(sight: Sight, found: Answer, service: Service) -> tuple[RouteInput, ...]:
@@ -176,7 +179,6 @@ def cluster(mesh: Mesh, of: Caller, name: str) -> ClusterInput | None:
     found = reached(mesh, of, Destination(host, subset, number), number)
     if isinstance(found, Missing):
         return ClusterInput(name, Protocol.TCP, Plaintext(), hosts=frozenset((host,)))
-    origins = {found.service.origin} | ({found.rule.origin} if found.rule else set())
     return ClusterInput(
         name,
         found.port.protocol,
@@ -184,7 +186,7 @@ def cluster(mesh: Mesh, of: Caller, name: str) -> ClusterInput | None:
         Discovery.FORWARD if forwards(found) else Discovery.EDS,
         found.policy,
         frozenset((host, found.service.hostname)),
-        tuple(sorted(origins)),
+        tuple(sorted(set(found.origins))),
     )
 
 
