@@ -275,7 +275,8 @@ def bound(mesh: RunningMesh, port: int) -> str:
     """Where the gateway took a port, once it listens there."""
 
     def listens() -> str:
-        at = mesh.instances()["edge-0"]["gatewayPorts"].get(str(port), 0)
+        edge = next(each for each in mesh.instances().values() if each["service"] == "edge")
+        at = edge["gatewayPorts"].get(str(port), 0)
         with socket.create_connection(("127.0.0.1", at), timeout=1):
             return f"127.0.0.1:{at}"
 

@@ -9,6 +9,7 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from resource import RLIMIT_NOFILE, getrlimit
@@ -96,13 +97,22 @@ class EnvoyProcess:
             return False
         return wanted_listeners(self._instance) <= listening(answer.body)
 
+    async def drain(self) -> None:
+        """Tells its callers to come no more: GOAWAY, and «connection: close» with each answer. It goes on taking connections."""
+        which = "graceful&skip_exit" if self._instance.gateway else "graceful&skip_exit&inboundonly"
+        with suppress(OSError):
+            await http1.get(self.admin, f"/drain_listeners?{which}", method="POST", timeout=1.0)
+
     async def active_requests(self) -> int:
-        """How many requests and connections from outside are in flight to the application; 0 when it cannot be asked."""
+        """How many requests and connections from outside are in flight (of a sidecar: to the application); 0 when it cannot be
+        asked."""
+        gateway = self._instance.gateway
         try:
-            answer = await http1.get(self.admin, "/clusters?format=json", timeout=1.0)
+            page = "/stats?format=json&filter=downstream_(rq|cx)_active" if gateway else "/clusters?format=json"
+            answer = await http1.get(self.admin, page, timeout=1.0)
         except OSError:
             return 0
-        return active(answer.body)
+        return active_at_gateway(answer.body) if gateway else active(answer.body)
 
 
 def wanted_listeners(instance: Instance) -> frozenset[Address]:
@@ -125,6 +135,14 @@ def listening(body: bytes) -> frozenset[Address]:
 
 def _additional(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return list(status.get("additional_local_addresses", []))
+
+
+def active_at_gateway(body: bytes) -> int:
+    """Requests, and connections of TCP, in flight through a gateway, in Envoy's answer to `/stats?format=json`."""
+    told = (each for each in msgspec.json.decode(body).get("stats", []) if "name" in each)
+    counted = [(str(each["name"]), int(each["value"])) for each in told]
+    requests = sum(n for name, n in counted if name.startswith("http.outbound_") and name.endswith(".downstream_rq_active"))
+    return requests + sum(n for name, n in counted if name.startswith("tcp.") and name.endswith(".downstream_cx_active"))
 
 
 def active(body: bytes) -> int:

@@ -56,7 +56,8 @@ class HealthCheck(msgspec.Struct, frozen=True):
 
 
 class Instance(msgspec.Struct, frozen=True):
-    """One instance and what its sidecar is given. `pid` is the application's, 0 while it does not run."""
+    """One instance and what its sidecar is given. `pid` is the application's, 0 while it does not run. `drain` is how many
+    seconds what is in flight may take when the instance is to end."""
 
     name: str
     namespace: str
@@ -73,6 +74,7 @@ class Instance(msgspec.Struct, frozen=True):
     inbound: tuple[InboundPort, ...] = ()
     upstreams: tuple[Upstream, ...] = ()
     health: HealthCheck | None = None
+    drain: float = 10.0
     state: Literal["run", "drain"] = "run"
     pid: int = 0
 

@@ -27,7 +27,7 @@ from weft.identity import SpiffeId
 from weft.proto import node_pb2
 
 LOG = logging.getLogger(__name__)
-DRAIN, LONGEST_DRAIN = 1.0, 5.0  # seconds
+DRAIN = 1.0  # seconds that it takes at least until nobody calls any more
 REMOVAL = 0.2  # between «draining» and «gone», so that callers that were told the first are not surprised by the second
 _EXPOSURE_INTERVAL = 10.0
 _RESPAWN = (0.0, 0.1, 0.25, 0.5, 1.0)
@@ -283,10 +283,11 @@ class Workload:
         registry.upsert(self.instance.workload(node_pb2.DRAINING, self._node.envoy_version, self._asked))
         await asyncio.sleep(REMOVAL)
         registry.remove(key)
+        await self.envoy.drain()
         loop = asyncio.get_running_loop()
         began = loop.time()
-        while (passed := loop.time() - began) < LONGEST_DRAIN:
-            if passed >= DRAIN and await self.envoy.active_requests() == 0:
+        while (passed := loop.time() - began) < self.instance.drain:
+            if passed >= min(DRAIN, self.instance.drain) and await self.envoy.active_requests() == 0:
                 break
             await asyncio.sleep(0.1)
         await self._node.supervisor.tell("drained", instance=key)

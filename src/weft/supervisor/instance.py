@@ -24,6 +24,7 @@ from weft.supervisor.progress import Progress
 from weft.supervisor.restart import GIVEN_UP, SETTLED, again, cause, delay
 
 _LAST_LINES = 20
+_SLOW_AGENT = 3.0  # seconds beyond the time to drain, for an agent that is just being started again
 _PROOF = 1.0
 """Who is not checked is ready when it has lived so many seconds: one that cannot start ends before."""
 
@@ -43,14 +44,13 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What an instance needs of the supervisor. `admitted` waits until its application may start; `drain_limit` is in seconds."""
+    """What an instance needs of the supervisor. `admitted` waits until its application may start."""
 
     home: Home
     processes: Processes
     progress: Progress
     changes: Changes
     admitted: Callable[["Instance"], Awaitable[None]]
-    drain_limit: float = 8.0
 
 
 class Instance:
@@ -241,6 +241,6 @@ class Instance:
         self._enter(Phase.DRAINING)
         if served and not self._drained.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._drained.wait(), self._around.drain_limit)
+                await asyncio.wait_for(self._drained.wait(), self.plan.service.stop_grace + _SLOW_AGENT)
         service = self.plan.service
         await self._around.processes.stop(self.plan.process, Signals[service.stop_signal], service.stop_grace)

@@ -106,6 +106,7 @@ class Plan:
                 for upstream, listen in self.upstreams
             ],
             "health": self._health_message(),
+            "drain": self.service.stop_grace,
             "state": state,
             "pid": pid,
         }
