@@ -5,7 +5,8 @@ from typing import Any
 from weft.controlplane.gateway_api_status import encoded
 from weft.ref import Ref
 from weft.resource.gateway_api.reference import ParentReference
-from weft.translate.gateway_api.status import CLASS_ACCEPTED, Condition, GatewayStatus, ParentStatus, RouteStatus
+from weft.translate.gateway_api.status import Condition, GatewayStatus, ParentStatus, RouteStatus, SetStatus, class_status
+from weft.translate.gateway_api.written import CONTROLLER, GatewayClass
 
 ORIGIN = Ref("gateway.networking.k8s.io", "HTTPRoute", "default", "r")
 OLD, NEW = "2026-01-01T00:00:00Z", "2026-02-02T00:00:00Z"
@@ -21,7 +22,9 @@ def _body(status: dict[str, Any], generation: int) -> dict[str, Any]:
 
 def test_a_condition_has_all_that_the_api_conventions_ask_for() -> None:
     """Type, status, reason, message, the generation observed, and the time."""
-    (condition,) = encoded(CLASS_ACCEPTED, {"metadata": {"generation": 3}}, NEW)["conditions"]
+    written = encoded(class_status(GatewayClass("weft", CONTROLLER)), {"metadata": {"generation": 3}}, NEW)
+    condition = written["conditions"][0]
+    assert {"name": "ListenerSet"} in written["supportedFeatures"]
     message = condition.pop("message")
     assert message
     assert condition == {
@@ -56,3 +59,12 @@ def test_a_gateway_has_addresses() -> None:
 def test_nothing_said_is_nothing_written() -> None:
     """The status of a resource that is not this mesh's stays as it is."""
     assert encoded(None, _body({"conditions": []}, 1), NEW) == {"conditions": []}
+
+
+def test_conditions_that_others_set_stay() -> None:
+    """A condition of a type that is not weft's is neither removed nor changed."""
+    theirs = {"type": "a.b/Checked", "status": "True", "reason": "Fine", "message": "", "lastTransitionTime": OLD}
+    said = SetStatus((Condition("Accepted", True, "Accepted"),), ())
+    written = encoded(said, _body({"conditions": [theirs]}, 2), NEW)
+    assert [one["type"] for one in written["conditions"]] == ["a.b/Checked", "Accepted"]
+    assert written["conditions"][0] == theirs

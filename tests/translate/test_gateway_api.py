@@ -266,20 +266,23 @@ def test_a_gateway_says_what_is_attached_and_served() -> None:
 
 
 def test_listeners_that_cannot_be_served_say_why() -> None:
-    """Another protocol, a conflict on one port, a certificate that is in a Secret; the Gateway is accepted with the rest."""
+    """Another protocol, a conflict on one port, a listener without a certificate; the Gateway is accepted with the rest."""
     spec = (
-        "{gatewayClassName: weft, listeners: [{name: ok, port: 80, protocol: HTTP}, {name: tcp, port: 90, protocol: TCP},"
+        "{gatewayClassName: weft, listeners: [{name: ok, port: 80, protocol: HTTP}, {name: odd, port: 90, protocol: a.b/SCTP},"
         " {name: x, port: 91, protocol: HTTP}, {name: y, port: 91, protocol: TCP},"
-        " {name: tls, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: c}]}}]}"
+        " {name: kinds, port: 92, protocol: TCP, allowedRoutes: {kinds: [{kind: HTTPRoute}, {kind: TCPRoute}]}},"
+        " {name: tls, port: 443, protocol: HTTPS, tls: {options: {a.b/c: d}}}]}"
     )
     found = translated(SERVED, api("Gateway", "gw", spec))
     status = _gateway_status(found)
     wrong = {one.name: {each.type: each.reason for each in one.conditions} for one in status.listeners}
-    assert wrong["tcp"]["Accepted"] == "UnsupportedProtocol"
+    assert wrong["odd"]["Accepted"] == "UnsupportedProtocol"
     assert wrong["x"]["Conflicted"] == wrong["y"]["Conflicted"] == "ProtocolConflict"
+    assert wrong["kinds"]["ResolvedRefs"] == "InvalidRouteKinds"
+    assert {one.name: one.kinds for one in status.listeners}["kinds"] == ("TCPRoute",)
     assert wrong["tls"] == {
         "Accepted": "Accepted", "ResolvedRefs": "InvalidCertificateRef", "Programmed": "Invalid", "Conflicted": "NoConflicts",
     }  # fmt: skip
     assert [one.reason for one in status.conditions] == ["ListenersNotValid", "Programmed"]
-    assert list(found.mesh.gateways) == ["default/gw~ok"]
+    assert list(found.mesh.gateways) == ["default/gw~ok", "default/gw~kinds"]
     assert {one.code for one in findings(found)} == {"listener-not-served"}

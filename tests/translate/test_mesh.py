@@ -41,6 +41,11 @@ _SECURE = (
 _V1 = "subsets: [{name: v1, labels: {version: v1}}]"
 _RANDOM = "trafficPolicy: {loadBalancer: {simple: RANDOM}}"
 
+_LISTENERS = (
+    "{parentRef: {name: gw, namespace: default}, listeners: [{name: a, port: 80, protocol: HTTP, hostname: b.wild, allowedRoutes:"
+    " {namespaces: {from: All}}}, {name: b, port: 443, protocol: TLS, tls: {mode: Passthrough}, hostname: a.wild}]}"
+)
+
 POOL: tuple[Resource, ...] = tuple(
     one
     for text in (
@@ -109,8 +114,33 @@ POOL: tuple[Resource, ...] = tuple(
             "gw",
             "{gatewayClassName: weft, listeners: [{name: a, port: 80, protocol: HTTP, hostname: '*.wild'}, {name: b, port: 80,"
             " protocol: HTTP, hostname: a.wild, allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels:"
-            " {routes: mine}}}}}, {name: c, port: 443, protocol: TLS}]}",
+            " {routes: mine}}}}}, {name: c, port: 443, protocol: TLS, tls: {mode: Passthrough}},"
+            " {name: d, port: 53, protocol: UDP}], allowedListeners: {namespaces: {from: Selector, selector: {matchLabels: {routes: mine}}}},"
+            " addresses: [{value: 127.0.0.1}]}",
         ),
+        api("ListenerSet", "l-1", _LISTENERS, namespace="other"),
+        api(
+            "ListenerSet",
+            "l-1",
+            _LISTENERS.replace("port: 80, protocol: HTTP", "port: 80, protocol: TCP").replace("hostname: b.wild, ", ""),
+            namespace="other",
+        ),
+        api("ListenerSet", "l-2", _LISTENERS, namespace="other", created="2026-01-01T00:00:00Z"),
+        api("ListenerSet", "l-2", _LISTENERS.replace("name: gw, ", "name: gx, "), namespace="other"),
+        api(
+            "TLSRoute",
+            "t-1",
+            "{parentRefs: [{name: gw}, {name: l-1, kind: ListenerSet, namespace: other}], hostnames: [a.wild, '*.wild'],"
+            " rules: [{backendRefs: [{name: web, port: 80}]}]}",
+        ),
+        api(
+            "TCPRoute",
+            "t-2",
+            "{parentRefs: [{name: l-1, kind: ListenerSet}, {name: web, kind: Service, group: '', namespace: default, port: 80}],"
+            " rules: [{backendRefs: [{name: web, namespace: default, port: 80}]}]}",
+            namespace="other",
+        ),
+        api("UDPRoute", "t-3", "{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: api, port: 90}]}]}"),
         api("HTTPRoute", "r-1", "{parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]}"),
         api(
             "HTTPRoute",
@@ -129,7 +159,8 @@ POOL: tuple[Resource, ...] = tuple(
         api(
             "GRPCRoute",
             "r-3",
-            "{parentRefs: [{name: web, kind: Service, group: '', port: 80}, {name: gw}],"
+            "{parentRefs: [{name: web, kind: Service, group: '', port: 80}, {name: gw}, {name: l-1, kind: ListenerSet,"
+            " namespace: other}], hostnames: [a.wild, b.wild],"
             " rules: [{matches: [{method: {service: a.B}}], backendRefs: [{name: api, port: 90}]}]}",
         ),
         api(
@@ -194,7 +225,7 @@ def test_any_history_leads_to_the_same_mesh(history: list[list[tuple[Ref, Resour
         shuffle.shuffle(everything)
         assert now == translation(SETTINGS, everything)
         searched = replace(now.mesh, gateway_routes=None)
-        for gateway in ("default/gw", "other/gw", "other/gx", "default/gw~a", "default/gw~b"):
+        for gateway in ("default/gw", "other/gw", "other/gx", "default/gw~a", "default/gw~b", "default/gw~other.l-1~a"):
             assert gateway_route_sets(now.mesh, gateway, "default") == gateway_route_sets(searched, gateway, "default")
 
 

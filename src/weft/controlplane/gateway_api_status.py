@@ -16,11 +16,23 @@ from weft.translate.gateway_api.status import (
     ListenerStatus,
     ParentStatus,
     RouteStatus,
+    SetStatus,
     Status,
 )
 from weft.translate.gateway_api.written import CONTROLLER, GROUP
 
 Json = dict[str, Any]
+
+_OURS = (
+    "Accepted",
+    "Programmed",
+    "ResolvedRefs",
+    "Conflicted",
+    "OverlappingTLSConfig",
+    "PartiallyInvalid",
+    "SupportedVersion",
+)
+"""The conditions that weft sets or takes away; all others are somebody else's."""
 
 
 def encoded(status: Status | None, body: Mapping[str, Any], now: str) -> Json:
@@ -29,12 +41,20 @@ def encoded(status: Status | None, body: Mapping[str, Any], now: str) -> Json:
     before = body.get("status") or {}
     writer = _Writer(int(body.get("metadata", {}).get("generation", 1)), now)
     match status:
-        case ClassStatus(conditions):
-            return {**before, "conditions": writer.conditions(conditions, before)}
-        case GatewayStatus(conditions, listeners, addresses):
+        case ClassStatus(conditions, features):
+            supported = [{"name": name} for name in features]
+            return {**before, "conditions": writer.conditions(conditions, before), "supportedFeatures": supported}
+        case GatewayStatus(conditions, listeners, addresses, sets):
             return {
                 **before,
                 "addresses": [_address(one) for one in addresses],
+                "attachedListenerSets": sets,
+                "conditions": writer.conditions(conditions, before),
+                "listeners": [writer.listener(one, before) for one in listeners],
+            }
+        case SetStatus(conditions, listeners):
+            return {
+                **before,
                 "conditions": writer.conditions(conditions, before),
                 "listeners": [writer.listener(one, before) for one in listeners],
             }
@@ -66,8 +86,11 @@ class _Writer:
         self._now = now
 
     def conditions(self, of: Iterable[Condition], before: Mapping[str, Any]) -> list[Json]:
+        """Those of `of`, beside others that stood there and are not weft's to say."""
+        said = tuple(of)
         known = {one.get("type"): one for one in before.get("conditions", ())}
-        return [self._condition(one, known.get(one.type, {})) for one in of]
+        others = [one for name, one in known.items() if name not in _OURS]
+        return [*others, *(self._condition(one, known.get(one.type, {})) for one in said)]
 
     def _condition(self, of: Condition, before: Mapping[str, Any]) -> Json:
         holds = "True" if of.holds else "False"

@@ -98,12 +98,15 @@ NO_EDIT = HeaderEdit()
 
 @dataclass(frozen=True, slots=True)
 class WeightedDestination:
-    """A share of the traffic. Weights are relative to their sum."""
+    """A share of the traffic. Weights are relative to their sum. `authority` is what the Host of its requests becomes, or
+    nothing; `answer` is the status with which they are answered instead of being sent, 0: they are sent."""
 
     destination: Destination
     weight: int = 1
     request_headers: HeaderEdit = NO_EDIT
     response_headers: HeaderEdit = NO_EDIT
+    authority: str = ""
+    answer: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +186,24 @@ class Mirror:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionCookie:
+    """A cookie that names the endpoint which answered first. `ttl` None: it lives as long as the browser's session."""
+
+    name: str
+    ttl: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionHeader:
+    """A header of the response that names the endpoint, and that the caller sends again."""
+
+    name: str
+
+
+Session = SessionCookie | SessionHeader
+
+
+@dataclass(frozen=True, slots=True)
 class Cors:
     """The CORS policy of a route (https://fetch.spec.whatwg.org/#http-cors-protocol)."""
 
@@ -210,6 +231,7 @@ class HttpRoute:
     cors: Cors | None = None
     request_headers: HeaderEdit = NO_EDIT
     response_headers: HeaderEdit = NO_EDIT
+    session: Session | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,11 @@ from weft.resource.gateway_api.gateway import Gateway as ApiGateway
 from weft.resource.gateway_api.gateway_class import GatewayClass
 from weft.resource.gateway_api.grpc_route import GrpcRoute
 from weft.resource.gateway_api.http_route import HttpRoute
+from weft.resource.gateway_api.listener_set import ListenerSet
 from weft.resource.gateway_api.reference_grant import ReferenceGrant
+from weft.resource.gateway_api.tcp_route import TcpRoute
+from weft.resource.gateway_api.tls_route import TlsRoute
+from weft.resource.gateway_api.udp_route import UdpRoute
 from weft.resource.istio.authorization_policy import AuthorizationPolicy
 from weft.resource.istio.destination_rule import DestinationRule
 from weft.resource.istio.envoy_filter import EnvoyFilter
@@ -78,6 +82,28 @@ GRPC_ROUTE = Kind(
     _GATEWAY_API, ("v1",), "GRPCRoute", "grpcroutes", "grpcroute", GrpcRoute,
     categories=("gateway-api",), body_required=True,
     columns=(Column("Hostnames", ".spec.hostnames"), AGE),
+)  # fmt: skip
+TLS_ROUTE = Kind(
+    _GATEWAY_API, ("v1", "v1alpha3", "v1alpha2"), "TLSRoute", "tlsroutes", "tlsroute", TlsRoute,
+    categories=("gateway-api",), body_required=True,
+    columns=(Column("Hostnames", ".spec.hostnames"), AGE),
+)  # fmt: skip
+TCP_ROUTE = Kind(
+    _GATEWAY_API, ("v1", "v1alpha2"), "TCPRoute", "tcproutes", "tcproute", TcpRoute,
+    categories=("gateway-api",), body_required=True,
+)  # fmt: skip
+UDP_ROUTE = Kind(
+    _GATEWAY_API, ("v1", "v1alpha2"), "UDPRoute", "udproutes", "udproute", UdpRoute,
+    categories=("gateway-api",), body_required=True,
+)  # fmt: skip
+LISTENER_SET = Kind(
+    _GATEWAY_API, ("v1",), "ListenerSet", "listenersets", "listenerset", ListenerSet, ("lset",),
+    categories=("gateway-api",), body_required=True,
+    columns=(
+        Column("Accepted", '.status.conditions[?(@.type=="Accepted")].status'),
+        Column("Programmed", '.status.conditions[?(@.type=="Programmed")].status'),
+        AGE,
+    ),
 )  # fmt: skip
 REFERENCE_GRANT = Kind(
     _GATEWAY_API, _GATEWAY_API_VERSIONS, "ReferenceGrant", "referencegrants", "referencegrant", ReferenceGrant, ("refgrant",),
@@ -151,6 +177,10 @@ KINDS: tuple[Kind, ...] = (
     API_GATEWAY,
     HTTP_ROUTE,
     GRPC_ROUTE,
+    TLS_ROUTE,
+    TCP_ROUTE,
+    UDP_ROUTE,
+    LISTENER_SET,
     REFERENCE_GRANT,
     VIRTUAL_SERVICE,
     DESTINATION_RULE,

@@ -6,7 +6,7 @@ from weft.resource.kinds import KINDS
 
 _LATER = (
     "Sidecar", "WorkloadGroup", "RequestAuthentication", "Telemetry", "WasmPlugin",
-    "ProxyConfig", "TLSRoute", "TCPRoute", "UDPRoute", "BackendTLSPolicy", "ListenerSet", "EndpointSlice",
+    "ProxyConfig", "BackendTLSPolicy", "EndpointSlice",
 )  # fmt: skip
 _WORKLOADS = ("Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob")
 

@@ -7,7 +7,11 @@ from weft.resource.gateway_api.gateway import Gateway as ApiGateway
 from weft.resource.gateway_api.gateway_class import GatewayClass
 from weft.resource.gateway_api.grpc_route import GrpcRoute
 from weft.resource.gateway_api.http_route import HttpRoute
+from weft.resource.gateway_api.listener_set import ListenerSet
 from weft.resource.gateway_api.reference_grant import ReferenceGrant
+from weft.resource.gateway_api.tcp_route import TcpRoute
+from weft.resource.gateway_api.tls_route import TlsRoute
+from weft.resource.gateway_api.udp_route import UdpRoute
 from weft.resource.istio.authorization_policy import AuthorizationPolicy
 from weft.resource.istio.destination_rule import DestinationRule
 from weft.resource.istio.envoy_filter import EnvoyFilter
@@ -62,6 +66,12 @@ def validate(resource: Resource, problems: Problems) -> None:
             gateway_api_routes.http_route(spec, problems)
         case GrpcRoute() as spec:
             gateway_api_routes.grpc_route(spec, problems)
+        case TlsRoute() as spec:
+            gateway_api_routes.tls_route(spec, problems)
+        case TcpRoute() | UdpRoute() as spec:
+            gateway_api_routes.l4_route(spec, problems)
+        case ListenerSet() as spec:
+            gateway_api.listener_set(spec, problems)
         case ReferenceGrant() as spec:
             gateway_api.reference_grant(spec, problems)
         case Service() as spec:

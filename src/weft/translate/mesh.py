@@ -18,7 +18,11 @@ from weft.resource.gateway_api.gateway import Gateway as ApiGateway
 from weft.resource.gateway_api.gateway_class import GatewayClass
 from weft.resource.gateway_api.grpc_route import GrpcRoute
 from weft.resource.gateway_api.http_route import HttpRoute
+from weft.resource.gateway_api.listener_set import ListenerSet
 from weft.resource.gateway_api.reference_grant import ReferenceGrant
+from weft.resource.gateway_api.tcp_route import TcpRoute
+from weft.resource.gateway_api.tls_route import TlsRoute
+from weft.resource.gateway_api.udp_route import UdpRoute
 from weft.resource.istio.authorization_policy import AuthorizationPolicy
 from weft.resource.istio.destination_rule import DestinationRule
 from weft.resource.istio.envoy_filter import EnvoyFilter
@@ -33,8 +37,8 @@ from weft.translate.authorization import authorization_policy
 from weft.translate.credentials import config_map, secret
 from weft.translate.endpoints import workload_entry
 from weft.translate.envoy_filters import envoy_filter
-from weft.translate.gateway_api.listeners import api_gateway, gateway_class, namespace, reference_grant
-from weft.translate.gateway_api.routes import grpc_route, http_route
+from weft.translate.gateway_api.listeners import api_gateway, gateway_class, listener_set, namespace, reference_grant
+from weft.translate.gateway_api.routes import route
 from weft.translate.gateway_api.status import Status
 from weft.translate.index import Index
 from weft.translate.istio_gateways import gateway
@@ -111,10 +115,10 @@ def statement(resource: Resource, settings: Settings) -> Statement | None:
             return gateway_class(resource, spec)
         case ApiGateway() as spec:
             return api_gateway(resource, spec)
-        case HttpRoute() as spec:
-            return http_route(resource, spec, settings)
-        case GrpcRoute() as spec:
-            return grpc_route(resource, spec, settings)
+        case ListenerSet() as spec:
+            return listener_set(resource, spec)
+        case HttpRoute() | GrpcRoute() | TlsRoute() | TcpRoute() | UdpRoute() as spec:
+            return route(resource, spec, settings)
         case ReferenceGrant() as spec:
             return reference_grant(resource, spec)
         case _:

@@ -73,7 +73,7 @@ def _host_field(reference: Reference) -> Ref:
     match reference.origin.kind:
         case "VirtualService":
             return reference.origin.at("host")
-        case "HTTPRoute" | "GRPCRoute":
+        case "HTTPRoute" | "GRPCRoute" | "TLSRoute" | "TCPRoute" | "UDPRoute":
             return reference.origin.at("name")
         case _:
             return reference.origin

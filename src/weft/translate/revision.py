@@ -317,8 +317,11 @@ class Revision:
         return tuple(sorted({name.partition("/")[0] for name in selected})) or (of.ref.namespace,)
 
     def _told(self, ref: Ref) -> Iterable[Finding]:
-        status = self._api.statuses.get(ref)
-        return findings(ref, status, self._api.gateway(f"{ref.namespace}/{ref.name}")) if status else ()
+        status, key = self._api.statuses.get(ref), f"{ref.namespace}/{ref.name}"
+        if status is None:
+            return ()
+        of_set = self._api.listener_set(key) if ref.kind == "ListenerSet" else None
+        return findings(ref, status, self._api.gateway(key), of_set[1] if of_set else None)
 
     def statuses(self) -> Mapping[Ref, Status]:
         """The statuses of the Gateway API's resources."""

@@ -69,24 +69,32 @@ class Listener(Message, frozen=True, kw_only=True):
 
 
 class GatewayAddress(Message, frozen=True, kw_only=True):
-    """An address that is asked for."""
+    """An address that is asked for: it must be that of a workload which serves the Gateway; without a value any will do."""
 
     type: str = "IPAddress"
     value: str = ""
 
 
 class GatewayInfrastructure(Message, frozen=True, kw_only=True):
-    """What a controller that makes a Gateway's proxies gives to them."""
+    """What a controller that makes a Gateway's proxies gives to them: this mesh makes none, they are services of weft.yaml, and
+    it has no parameters."""
 
     labels: Mapping[str, str] = {}
     annotations: Mapping[str, str] = {}
     parameters_ref: LocalObjectReference | None = None
 
 
+class ListenerNamespaces(Message, frozen=True, kw_only=True):
+    """The namespaces whose ListenerSets may attach: none unless it says otherwise."""
+
+    from_: Literal["All", "Selector", "Same", "None"] = field(default="None", name="from")
+    selector: LabelSelector | None = None
+
+
 class AllowedListeners(Message, frozen=True, kw_only=True):
     """Whose ListenerSets may attach."""
 
-    namespaces: RouteNamespaces | None = None
+    namespaces: ListenerNamespaces | None = None
 
 
 class FrontendTlsValidation(Message, frozen=True, kw_only=True):
@@ -137,10 +145,8 @@ class Gateway(Message, frozen=True, kw_only=True):
 
     gateway_class_name: str
     listeners: tuple[Listener, ...] = ()
-    addresses: Annotated[tuple[GatewayAddress, ...], unsupported("the gateway's node decides the address")] = ()
-    infrastructure: Annotated[
-        GatewayInfrastructure | None, unsupported("a gateway is a service of weft.yaml: give it labels there")
-    ] = None
-    allowed_listeners: Annotated[AllowedListeners | None, UNSUPPORTED] = None
+    addresses: tuple[GatewayAddress, ...] = ()
+    infrastructure: GatewayInfrastructure | None = None
+    allowed_listeners: AllowedListeners | None = None
     tls: Annotated[GatewayTlsConfig | None, UNSUPPORTED] = None
     default_scope: Annotated[Literal["All", "None"] | None, UNSUPPORTED] = None

@@ -44,7 +44,7 @@ class GrpcRouteRule(Message, frozen=True, kw_only=True):
     matches: tuple[GrpcRouteMatch, ...] = ()
     filters: tuple[GrpcRouteFilter, ...] = ()
     backend_refs: tuple[GrpcBackendRef, ...] = ()
-    session_persistence: Annotated[SessionPersistence | None, UNSUPPORTED] = None
+    session_persistence: SessionPersistence | None = None
 
 
 class GrpcRoute(Message, frozen=True, kw_only=True):

@@ -85,7 +85,7 @@ class HttpRouteRule(Message, frozen=True, kw_only=True):
     backend_refs: tuple[HttpBackendRef, ...] = ()
     timeouts: HttpRouteTimeouts | None = None
     retry: HttpRouteRetry | None = None
-    session_persistence: Annotated[SessionPersistence | None, UNSUPPORTED] = None
+    session_persistence: SessionPersistence | None = None
 
 
 class HttpRoute(Message, frozen=True, kw_only=True):

@@ -49,7 +49,7 @@ def _port(port: ServicePort, several: bool, path: str, problems: Problems) -> No
         problems.invalid(child(path, "appProtocol"), names.label_key(port.app_protocol))
     _spoken(port, path, problems)
     if port.protocol != "TCP":
-        effect = "its traffic does not go through the mesh"
+        effect = "only a UDPRoute leads to it" if port.protocol == "UDP" else "its traffic does not go through the mesh"
         problems.add("unsupported-value", child(path, "protocol"), value=port.protocol, effect=effect, hint="")
 
 

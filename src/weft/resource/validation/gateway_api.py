@@ -1,11 +1,20 @@
-"""The rules of the Gateway API's GatewayClass, Gateway and ReferenceGrant, as its CustomResourceDefinitions enforce them."""
+"""The rules of the Gateway API's GatewayClass, Gateway, ListenerSet and ReferenceGrant, as its CustomResourceDefinitions enforce
+them."""
 
 import re
 
 from weft.resource import names
 from weft.resource.field_path import below, child, item
-from weft.resource.gateway_api.gateway import Gateway, Listener, ListenerTlsConfig, RouteNamespaces
+from weft.resource.gateway_api.gateway import (
+    Gateway,
+    GatewayAddress,
+    Listener,
+    ListenerNamespaces,
+    ListenerTlsConfig,
+    RouteNamespaces,
+)
 from weft.resource.gateway_api.gateway_class import GatewayClass
+from weft.resource.gateway_api.listener_set import ListenerSet
 from weft.resource.gateway_api.reference_grant import ReferenceGrant
 from weft.resource.problems import Problems
 from weft.resource.validation.labels import duplicates, labels
@@ -38,16 +47,42 @@ def gateway_class(spec: GatewayClass, problems: Problems) -> None:
 def gateway(spec: Gateway, problems: Problems) -> None:
     """The class, and each listener; no two alike."""
     problems.invalid("spec.gatewayClassName", names.subdomain(spec.gateway_class_name), "weft is always there")
-    if not spec.listeners:
+    _listeners(spec.listeners, problems)
+    for index, address in enumerate(spec.addresses):
+        _address(address, item("spec.addresses", index), problems)
+    if spec.infrastructure:
+        labels(spec.infrastructure.labels, "spec.infrastructure.labels", problems)
+        for key in spec.infrastructure.annotations:
+            problems.invalid(child("spec.infrastructure.annotations", key), names.label_key(key))
+    if spec.allowed_listeners and spec.allowed_listeners.namespaces:
+        _namespaces(spec.allowed_listeners.namespaces, "spec.allowedListeners.namespaces", problems)
+
+
+def listener_set(spec: ListenerSet, problems: Problems) -> None:
+    """The Gateway, and each listener; no two alike."""
+    if spec.parent_ref.namespace:
+        problems.invalid("spec.parentRef.namespace", names.label(spec.parent_ref.namespace))
+    _listeners(spec.listeners, problems)
+
+
+def _listeners(listeners: tuple[Listener, ...], problems: Problems) -> None:
+    if not listeners:
         problems.add("missing-field", "spec.listeners", name="listeners")
-    if len(spec.listeners) > _MOST_LISTENERS:
-        problems.invalid("spec.listeners", f"{len(spec.listeners)} listeners: at most {_MOST_LISTENERS} are allowed")
-    for index, listener in enumerate(spec.listeners):
-        _listener(listener, item("spec.listeners", index), problems)
-    placed = [(one, item("spec.listeners", index)) for index, one in enumerate(spec.listeners)]
+    if len(listeners) > _MOST_LISTENERS:
+        problems.invalid("spec.listeners", f"{len(listeners)} listeners: at most {_MOST_LISTENERS} are allowed")
+    placed = [(one, item("spec.listeners", index)) for index, one in enumerate(listeners)]
+    for listener, path in placed:
+        _listener(listener, path, problems)
     duplicates([(one.name, child(path, "name")) for one, path in placed], "the listener", problems)
     whole = [(f"{one.protocol} {one.port} {one.hostname}".strip(), path) for one, path in placed]
     duplicates(whole, "the combination of protocol, port and hostname", problems)
+
+
+def _address(address: GatewayAddress, path: str, problems: Problems) -> None:
+    if address.type == "IPAddress" and address.value and not names.is_ip(address.value):
+        problems.invalid(child(path, "value"), f"{address.value[:60]!r} is not an IP address", "type: Hostname")
+    if address.type == "Hostname" and address.value:
+        problems.invalid(child(path, "value"), hostname(address.value))
 
 
 def _listener(listener: Listener, path: str, problems: Problems) -> None:
@@ -63,6 +98,8 @@ def _listener(listener: Listener, path: str, problems: Problems) -> None:
         problems.invalid(child(path, "tls"), f"a listener with protocol {protocol} has no TLS", "write protocol: HTTPS or TLS")
     elif listener.tls is not None:
         _tls(listener.tls, protocol, child(path, "tls"), problems)
+    elif protocol == "TLS":
+        problems.add("missing-field", child(path, "tls"), name="tls (protocol TLS): mode Terminate or Passthrough")
     if listener.allowed_routes and listener.allowed_routes.namespaces:
         _namespaces(listener.allowed_routes.namespaces, below(path, "allowedRoutes", "namespaces"), problems)
 
@@ -79,7 +116,7 @@ def _tls(tls: ListenerTlsConfig, protocol: str, path: str, problems: Problems) -
             problems.invalid(child(child(path, "options"), key), problem, f"{CERTIFICATE_FILE} and {PRIVATE_KEY_FILE}")
 
 
-def _namespaces(namespaces: RouteNamespaces, path: str, problems: Problems) -> None:
+def _namespaces(namespaces: RouteNamespaces | ListenerNamespaces, path: str, problems: Problems) -> None:
     selector = namespaces.selector
     if namespaces.from_ == "Selector" and selector is None:
         problems.add("missing-field", child(path, "selector"), name="selector (from: Selector)")

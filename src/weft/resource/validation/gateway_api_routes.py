@@ -1,4 +1,4 @@
-"""The rules of HTTPRoute and GRPCRoute, as their CustomResourceDefinitions enforce them."""
+"""The rules of all kinds of routes, as their CustomResourceDefinitions enforce them."""
 
 import re
 from collections.abc import Iterable
@@ -17,6 +17,9 @@ from weft.resource.gateway_api.http_route import (
 )
 from weft.resource.gateway_api.reference import ParentReference
 from weft.resource.gateway_api.route_filter import GrpcRouteFilter, HttpRouteFilter
+from weft.resource.gateway_api.tcp_route import TcpRoute
+from weft.resource.gateway_api.tls_route import TlsRoute
+from weft.resource.gateway_api.udp_route import UdpRoute
 from weft.resource.problems import Problems
 from weft.resource.validation import route_filter
 from weft.resource.validation.gateway_api import hostname
@@ -59,15 +62,41 @@ def grpc_route(spec: GrpcRoute, problems: Problems) -> None:
         _backends(rule.backend_refs, child(path, "backendRefs"), problems)
 
 
-def _route(spec: HttpRoute | GrpcRoute, problems: Problems) -> None:
-    """What all routes have."""
+def tls_route(spec: TlsRoute, problems: Problems) -> None:
+    """Host names, and what other routes of connections have."""
+    _hostnames(spec.hostnames, problems)
+    l4_route(spec, problems)
+
+
+def l4_route(spec: TlsRoute | TcpRoute | UdpRoute, problems: Problems) -> None:
+    """Parents, and rules that share out connections; with several rules the first is taken."""
     _parents(spec.parent_refs, problems)
-    for index, one in enumerate(spec.hostnames):
-        problems.invalid(item("spec.hostnames", index), hostname(one))
+    if not spec.rules:
+        problems.invalid("spec.rules", "a rule is needed")
+    for index, rule in enumerate(spec.rules):
+        path = item("spec.rules", index)
+        if index:
+            problems.add("no-effect", path, name="the rule", why="connections are not told apart: the first rule takes them all",
+                         hint="write one rule with several backendRefs")  # fmt: skip
+        if not rule.backend_refs:
+            problems.invalid(child(path, "backendRefs"), "at least one backend is needed")
+        for number, one in enumerate(rule.backend_refs):
+            route_filter.backend(one, item(child(path, "backendRefs"), number), problems)
+
+
+def _route(spec: HttpRoute | GrpcRoute, problems: Problems) -> None:
+    """What routes of requests have."""
+    _parents(spec.parent_refs, problems)
+    _hostnames(spec.hostnames, problems)
     if not spec.rules:
         problems.invalid("spec.rules", "at least one rule is needed")
     rules: tuple[HttpRouteRule | GrpcRouteRule, ...] = spec.rules
     duplicates([(rule.name, f"spec.rules[{index}].name") for index, rule in enumerate(rules)], "the rule", problems)
+
+
+def _hostnames(hostnames: tuple[str, ...], problems: Problems) -> None:
+    for index, one in enumerate(hostnames):
+        problems.invalid(item("spec.hostnames", index), hostname(one))
 
 
 def _parents(parents: tuple[ParentReference, ...], problems: Problems) -> None:

@@ -5,6 +5,7 @@ from weft.resource.field import Message
 from weft.resource.field_path import below, child, item
 from weft.resource.gateway_api.grpc_route import GrpcBackendRef
 from weft.resource.gateway_api.http_route import HttpBackendRef
+from weft.resource.gateway_api.l4_rule import BackendRef
 from weft.resource.gateway_api.reference import BackendObjectReference
 from weft.resource.gateway_api.route_filter import (
     GrpcRouteFilter,
@@ -139,7 +140,7 @@ def _cors(cors: HttpCorsFilter, path: str, problems: Problems) -> None:
             problems.invalid(child(path, name), "* stands alone")
 
 
-def backend(to: BackendObjectReference | HttpBackendRef | GrpcBackendRef, path: str, problems: Problems) -> None:
+def backend(to: BackendObjectReference | HttpBackendRef | GrpcBackendRef | BackendRef, path: str, problems: Problems) -> None:
     """A Service is named with its port."""
     if (to.group, to.kind) == ("", "Service"):
         problems.invalid(child(path, "name"), names.label(to.name))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from weft.model.route import NO_EDIT, Cors, Exact, HeaderEdit, Redirect, Regex, Rewrite, StringMatch
+from weft.ref import Ref
 from weft.resource.gateway_api import route_filter as spec
 
 Filter = spec.HttpRouteFilter | spec.GrpcRouteFilter
@@ -17,31 +18,40 @@ FROM_LISTENER = "FROM_LISTENER"
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the filters of a rule come to. `broken`: why no request may pass, or nothing."""
+    """What the filters of a rule or a backend come to. `unknown` are those of kinds that nobody knows (where, and what),
+    `unsupported` is why no request may pass, or nothing; `mirrors`: whether there are any."""
 
     request_headers: HeaderEdit = NO_EDIT
     response_headers: HeaderEdit = NO_EDIT
     redirect: Redirect | None = None
     rewrite: Rewrite | None = None
     cors: Cors | None = None
-    broken: str = ""
+    unknown: tuple[tuple[Ref, str], ...] = ()
+    unsupported: str = ""
+    mirrors: bool = False
 
 
-def filters(of: Iterable[Filter]) -> Filters:
+def filters(of: Iterable[Filter], origin: Ref) -> Filters:
     """All filters but mirrors, which name backends."""
     written = tuple(of)
     http = [one for one in written if isinstance(one, spec.HttpRouteFilter)]
     redirects = [one.request_redirect for one in http if one.request_redirect]
     rewrites = [one.url_rewrite for one in http if one.url_rewrite]
     policies = [one.cors for one in http if one.cors]
-    foreign = next((one.type for one in written if one.type in ("ExtensionRef", "ExternalAuth")), "")
+    unknown = tuple(
+        (origin.at(f"filters[{i}].extensionRef"), f"{ref.kind} of {ref.group or 'the core group'}")
+        for i, one in enumerate(written)
+        if (ref := one.extension_ref)
+    )
     return Filters(
         _edit(next((one.request_header_modifier for one in written if one.request_header_modifier), None)),
         _edit(next((one.response_header_modifier for one in written if one.response_header_modifier), None)),
         _redirect(redirects[0]) if redirects else None,
         _rewrite(rewrites[0]) if rewrites else None,
         _cors(policies[0]) if policies else None,
-        f"the filter {foreign} is not supported yet" if foreign else "",
+        unknown,
+        "the filter ExternalAuth is not supported yet" if any(one.external_auth for one in http) else "",
+        any(one.request_mirror for one in written),
     )
 
 

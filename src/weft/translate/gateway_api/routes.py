@@ -1,33 +1,27 @@
-"""HTTPRoute and GRPCRoute, read alone.
+"""The five kinds of routes, read alone.
 
 https://gateway-api.sigs.k8s.io/reference/spec/#httproute, https://gateway-api.sigs.k8s.io/reference/spec/#grpcroute
 """
 
-import re
 from collections.abc import Iterator
+from hashlib import blake2b
 
 from weft.hostname import service_name
 from weft.model.mesh import Settings
-from weft.model.route import (
-    Exact,
-    Forward,
-    HttpMatch,
-    HttpRoute,
-    NamedMatch,
-    PathMatch,
-    PathPrefix,
-    Prefix,
-    Regex,
-    Retries,
-)
+from weft.model.route import Forward, HttpRoute, Retries, Rewrite, Session, SessionCookie, SessionHeader
 from weft.ref import Ref
 from weft.resource.duration import seconds
 from weft.resource.gateway_api import grpc_route as grpc
 from weft.resource.gateway_api import http_route as http
+from weft.resource.gateway_api import l4_rule as l4
 from weft.resource.gateway_api.reference import BackendObjectReference
+from weft.resource.gateway_api.tcp_route import TcpRoute
+from weft.resource.gateway_api.tls_route import TlsRoute
+from weft.resource.gateway_api.udp_route import UdpRoute
 from weft.resource.resource import Resource
-from weft.translate.gateway_api.filters import Filter, filters, percent
-from weft.translate.gateway_api.written import Backend, Branch, Parent, Rank, Route, Rule, Share
+from weft.translate.gateway_api.filters import Filter, Filters, filters, percent
+from weft.translate.gateway_api.matches import EVERY_REQUEST, branch
+from weft.translate.gateway_api.written import Backend, L4Rule, Parent, Route, Rule, Share
 from weft.translate.statement import Reference, Statement
 
 _NOT_ARRIVED = ("connect-failure", "refused-stream")
@@ -35,15 +29,11 @@ _TRIES = 2
 
 _RuleSpec = http.HttpRouteRule | grpc.GrpcRouteRule
 _BackendSpec = http.HttpBackendRef | grpc.GrpcBackendRef
+_RouteSpec = http.HttpRoute | grpc.GrpcRoute | TlsRoute | TcpRoute | UdpRoute
 
 
-def http_route(resource: Resource, said: http.HttpRoute, settings: Settings) -> Statement:
-    """An HTTPRoute."""
-    return _Reading(resource, settings).statement(said)
-
-
-def grpc_route(resource: Resource, said: grpc.GrpcRoute, settings: Settings) -> Statement:
-    """A GRPCRoute."""
+def route(resource: Resource, said: _RouteSpec, settings: Settings) -> Statement:
+    """A route of any kind."""
     return _Reading(resource, settings).statement(said)
 
 
@@ -55,47 +45,61 @@ class _Reading:
         self._created = resource.meta.creation_timestamp
         self._references: list[Reference] = []
 
-    def statement(self, said: http.HttpRoute | grpc.GrpcRoute) -> Statement:
+    def statement(self, said: _RouteSpec) -> Statement:
         parents = tuple(
             Parent(one, one.namespace or self._namespace, self._ref.at(f"spec.parentRefs[{i}]"))
             for i, one in enumerate(said.parent_refs)
         )
-        hostnames = tuple(dict.fromkeys(one.lower() for one in said.hostnames))
-        written: tuple[_RuleSpec, ...] = said.rules
-        rules = tuple(self._rule(one, self._ref.at(f"spec.rules[{i}]")) for i, one in enumerate(written))
-        route = Route(self._namespace, self._ref, parents, hostnames, rules, self._created)
+        written = () if isinstance(said, TcpRoute | UdpRoute) else said.hostnames
+        hostnames = tuple(dict.fromkeys(one.lower() for one in written))
+        route = Route(self._namespace, self._ref, parents, hostnames, tuple(self._rules(said)), self._created)
         return Statement(self._ref, api=route, references=tuple(self._references))
 
+    def _rules(self, said: _RouteSpec) -> Iterator[Rule | L4Rule]:
+        rules: tuple[_RuleSpec | l4.L4Rule, ...] = said.rules
+        for i, one in enumerate(rules):
+            origin = self._ref.at(f"spec.rules[{i}]")
+            yield self._l4_rule(one, origin) if isinstance(one, l4.L4Rule) else self._rule(one, origin)
+
+    def _l4_rule(self, one: l4.L4Rule, origin: Ref) -> L4Rule:
+        backends = (self._backend(to, origin.at(f"backendRefs[{i}]")) for i, to in enumerate(one.backend_refs))
+        shares = tuple(Share(to, said.weight) for to, said in zip(backends, one.backend_refs, strict=True))
+        return L4Rule(one.name, origin, shares)
+
     def _rule(self, one: _RuleSpec, origin: Ref) -> Rule:
-        found = filters(one.filters)
-        branches = tuple(_http_branch(match) if isinstance(match, http.HttpRouteMatch) else _grpc_branch(match)
-                         for match in one.matches)  # fmt: skip
+        own, written = filters(one.filters, origin), tuple[_BackendSpec, ...](one.backend_refs)
+        parts = tuple(filters(each.filters, origin.at(f"backendRefs[{i}]")) for i, each in enumerate(written))
+        only = parts[0] if len(parts) == 1 else Filters()
         timeouts = (one.timeouts if isinstance(one, http.HttpRouteRule) else None) or http.HttpRouteTimeouts()
         route = HttpRoute(
-            found.redirect or Forward(()),
+            own.redirect or only.redirect or Forward(()),
             origin,
             one.name,
-            rewrite=found.rewrite,
+            rewrite=_both(own.rewrite, only.rewrite),
             timeout=None if timeouts.request is None else seconds(timeouts.request),
             retries=_retries(one.retry if isinstance(one, http.HttpRouteRule) else None, timeouts),
-            cors=found.cors,
-            request_headers=found.request_headers,
-            response_headers=found.response_headers,
+            cors=own.cors or only.cors,
+            request_headers=own.request_headers,
+            response_headers=own.response_headers,
+            session=_session(one.session_persistence, origin),
         )
+        mirrors = [*self._mirrors(one.filters, origin)]
+        if len(parts) == 1:
+            mirrors += self._mirrors(written[0].filters, origin.at("backendRefs[0]"))
         return Rule(
             route,
-            branches or (_http_branch(http.HttpRouteMatch()),),
-            tuple(self._shares(one, origin)),
-            tuple(self._mirrors(one.filters, origin)),
-            found.broken,
+            tuple(branch(match) for match in one.matches or EVERY_REQUEST),
+            tuple(self._shares(written, parts, origin)),
+            tuple(mirrors),
+            tuple(each for of in (own, *parts) for each in of.unknown),
+            next((of.unsupported for of in (own, *parts) if of.unsupported), "") or _beyond_a_share(parts),
         )
 
-    def _shares(self, rule: _RuleSpec, origin: Ref) -> Iterator[Share]:
-        written: tuple[_BackendSpec, ...] = rule.backend_refs
-        for i, one in enumerate(written):
-            found = filters(one.filters)
+    def _shares(self, written: tuple[_BackendSpec, ...], parts: tuple[Filters, ...], origin: Ref) -> Iterator[Share]:
+        for i, (one, found) in enumerate(zip(written, parts, strict=True)):
             backend = self._backend(one, origin.at(f"backendRefs[{i}]"))
-            yield Share(backend, one.weight, found.request_headers, found.response_headers)
+            authority = found.rewrite.authority if found.rewrite and len(parts) > 1 else ""
+            yield Share(backend, one.weight, found.request_headers, found.response_headers, authority)
 
     def _mirrors(self, written: tuple[Filter, ...], origin: Ref) -> Iterator[tuple[Backend, float]]:
         for i, one in enumerate(written):
@@ -103,13 +107,49 @@ class _Reading:
                 at = origin.at(f"filters[{i}].requestMirror.backendRef")
                 yield self._backend(mirror.backend_ref, at), percent(mirror)
 
-    def _backend(self, one: _BackendSpec | BackendObjectReference, origin: Ref) -> Backend:
+    def _backend(self, one: _BackendSpec | l4.BackendRef | BackendObjectReference, origin: Ref) -> Backend:
         namespace = one.namespace or self._namespace
         host, port = "", one.port or 0
         if (one.group, one.kind) == ("", "Service"):
             host = service_name(one.name, namespace, self._domain)
             self._references.append(Reference(host, origin, "", port, False))
         return Backend(one.group, one.kind, namespace, one.name, host, port, origin)
+
+
+def _beyond_a_share(parts: tuple[Filters, ...]) -> str:
+    """What is written for one of several backends and holds for a whole rule only: Envoy chooses the backend last."""
+    if len(parts) > 1:
+        for found in parts:
+            wholes = {
+                "RequestRedirect": found.redirect,
+                "a path in URLRewrite": found.rewrite and (found.rewrite.path or found.rewrite.prefix),
+                "CORS": found.cors,
+                "RequestMirror": found.mirrors,
+            }
+            for name, there in wholes.items():
+                if there:
+                    return f"{name} cannot be had for one backend of several: write it in the filters of a rule"
+    return ""
+
+
+def _both(rule: Rewrite | None, backend: Rewrite | None) -> Rewrite | None:
+    """What a rule rewrites, and what its only backend does: that wins."""
+    if rule is None or backend is None:
+        return backend or rule
+    if backend.path or backend.prefix:
+        return Rewrite(backend.prefix, backend.path, backend.authority or rule.authority)
+    return Rewrite(rule.prefix, rule.path, backend.authority or rule.authority)
+
+
+def _session(said: http.SessionPersistence | None, origin: Ref) -> Session | None:
+    """A session without a name is called after its rule."""
+    if said is None:
+        return None
+    name = said.session_name or f"weft-session-{blake2b(str(origin).encode(), digest_size=6).hexdigest()}"
+    if said.type == "Header":
+        return SessionHeader(name.lower())
+    permanent = said.cookie_config is not None and said.cookie_config.lifetime_type == "Permanent"
+    return SessionCookie(name, seconds(said.absolute_timeout) if permanent and said.absolute_timeout else None)
 
 
 def _retries(said: http.HttpRouteRetry | None, timeouts: http.HttpRouteTimeouts) -> Retries | None:
@@ -120,53 +160,3 @@ def _retries(said: http.HttpRouteRetry | None, timeouts: http.HttpRouteTimeouts)
     backoff = seconds(said.backoff) if said.backoff else 0.0
     on = (*_NOT_ARRIVED, *(str(code) for code in said.codes)) if said.codes else ()
     return Retries(_TRIES if said.attempts is None else max(said.attempts, 0), on, each or None, backoff or None)
-
-
-# Matches
-
-
-def _http_branch(of: http.HttpRouteMatch) -> Branch:
-    path = of.path or http.HttpPathMatch()
-    match = HttpMatch(
-        _path(path),
-        method=Exact(of.method) if of.method else None,
-        headers=_named(of.headers),
-        query_params=_named(of.query_params),
-    )
-    return Branch(_rank(match), match)
-
-
-def _path(of: http.HttpPathMatch) -> PathMatch:
-    match of.type:
-        case "Exact":
-            return Exact(of.value)
-        case "PathPrefix":
-            return PathPrefix(of.value)
-        case _:
-            return Regex(of.value)
-
-
-def _grpc_branch(of: grpc.GrpcRouteMatch) -> Branch:
-    match = HttpMatch(_method(of.method) if of.method else PathPrefix("/"), headers=_named(of.headers))
-    return Branch(_rank(match), match)
-
-
-def _method(of: grpc.GrpcMethodMatch) -> PathMatch:
-    """A method is called at the path `/service/method`."""
-    if of.type == "Exact" and of.service:
-        return Exact(f"/{of.service}/{of.method}") if of.method else Prefix(f"/{of.service}/")
-    if of.type == "Exact":
-        return Regex(f"/[^/]+/{re.escape(of.method)}")
-    return Regex(f"/{of.service or '[^/]+'}/{of.method or '[^/]+'}")
-
-
-def _named(of: tuple[http.HttpNamedMatch, ...]) -> tuple[NamedMatch, ...]:
-    return tuple(NamedMatch(one.name, Exact(one.value) if one.type == "Exact" else Regex(one.value)) for one in of)
-
-
-def _rank(of: HttpMatch) -> Rank:
-    """The specification's precedence: exact paths, then (as it leaves open) expressions, then prefixes, the longer first; then
-    a method, then the number of headers, then of query parameters."""
-    path = of.path or PathPrefix("/")
-    kind = 0 if isinstance(path, Exact) else 1 if isinstance(path, Regex) else 2
-    return kind, -len(path.value), 0 if of.method else 1, -len(of.headers), -len(of.query_params)

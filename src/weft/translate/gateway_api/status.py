@@ -3,15 +3,16 @@
 https://gateway-api.sigs.k8s.io/reference/spec/#gatewaystatus, https://gateway-api.sigs.k8s.io/reference/spec/#routestatus
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from weft.finding import Finding
 from weft.messages import finding
 from weft.ref import Ref
 from weft.resource.gateway_api.reference import ParentReference
-from weft.translate.gateway_api.listeners import JudgedGateway, JudgedListener
-from weft.translate.gateway_api.written import GATEWAY_NAME, Gateway
+from weft.translate.gateway_api.features import FEATURES
+from weft.translate.gateway_api.judged import JudgedGateway, JudgedListener, JudgedSet
+from weft.translate.gateway_api.written import CONTROLLER, GATEWAY_NAME, ROUTE_KINDS, Gateway, GatewayClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class ClassStatus:
-    """Of a GatewayClass."""
+    """Of a GatewayClass: what this mesh can is in `features`."""
 
     conditions: tuple[Condition, ...]
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,20 @@ class ListenerStatus:
 
 @dataclass(frozen=True, slots=True)
 class GatewayStatus:
-    """Of a Gateway."""
+    """Of a Gateway; `sets` is how many ListenerSets are attached."""
 
     conditions: tuple[Condition, ...]
     listeners: tuple[ListenerStatus, ...]
     addresses: tuple[str, ...]
+    sets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SetStatus:
+    """Of a ListenerSet."""
+
+    conditions: tuple[Condition, ...]
+    listeners: tuple[ListenerStatus, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,31 +87,55 @@ class RouteStatus:
     unresolved: tuple[Unresolved, ...] = ()
 
 
-Status = ClassStatus | GatewayStatus | RouteStatus
+Status = ClassStatus | GatewayStatus | SetStatus | RouteStatus
 
-CLASS_ACCEPTED = ClassStatus((Condition("Accepted", True, "Accepted", "weft is responsible for Gateways of this class"),))
+
+def class_status(of: GatewayClass) -> ClassStatus | None:
+    """The status of a GatewayClass; None when it is another controller's."""
+    if of.controller != CONTROLLER:
+        return None
+    accepted = Condition("Accepted", True, "Accepted", "weft is responsible for Gateways of this class")
+    if of.parameters:
+        accepted = Condition("Accepted", False, "InvalidParameters", f"weft takes no parameters: {of.parameters}")
+    supported = Condition("SupportedVersion", True, "SupportedVersion", "weft serves the kinds itself")
+    return ClassStatus((accepted, supported), FEATURES)
 
 
 def gateway_status(of: JudgedGateway, attached: Mapping[str, int], addresses: tuple[str, ...]) -> GatewayStatus:
     """The status of a Gateway. `attached` counts the routes of each listener by its key; `addresses` are of the workloads that
     serve it."""
-    runs = bool(addresses)
-    listeners = tuple(_listener(one, attached.get(one.key, 0), runs) for one in of.listeners)
-    invalid = [one.listener.name for one in of.listeners if not one.accepted]
-    accepted = len(invalid) < len(of.listeners)
+    wanted = {value for _, value in of.gateway.addresses if value}
+    usable = tuple(one for one in addresses if not wanted or one in wanted)
+    accepted = _gateway_accepted(of)
+    programmed = _programmed(of, accepted, addresses, sorted(wanted - set(addresses)))
+    listeners = tuple(_listener(one, attached.get(one.key, 0), programmed) for one in of.listeners)
+    sets = sum(1 for one in of.sets if one.attached)
+    return GatewayStatus((accepted, programmed), listeners, usable, sets)
+
+
+def _gateway_accepted(of: JudgedGateway) -> Condition:
+    if odd := [kind for kind, _ in of.gateway.addresses if kind not in ("IPAddress", "Hostname")]:
+        return Condition("Accepted", False, "UnsupportedAddress", f"there is no address of type {odd[0]}")
+    if of.gateway.parameters:
+        return Condition("Accepted", False, "InvalidParameters", f"weft takes no parameters: {of.gateway.parameters}")
+    return _some(of.listeners)
+
+
+def _some(listeners: Sequence[JudgedListener]) -> Condition:
+    """Whether a Gateway or ListenerSet is accepted by its listeners: one that is suffices."""
+    invalid = [one.listener.name for one in listeners if not one.accepted]
     why = f"not served: {', '.join(invalid)}" if invalid else ""
-    conditions = (
-        Condition("Accepted", accepted, "ListenersNotValid" if invalid else "Accepted", why),
-        _programmed(of, accepted, runs),
-    )
-    return GatewayStatus(conditions, listeners, addresses)
+    return Condition("Accepted", len(invalid) < len(listeners), "ListenersNotValid" if invalid else "Accepted", why)
 
 
-def _programmed(of: JudgedGateway, accepted: bool, runs: bool) -> Condition:
-    if not accepted:
-        return Condition("Programmed", False, "Invalid", "no listener is valid")
-    if not runs:
+def _programmed(of: JudgedGateway, accepted: Condition, addresses: tuple[str, ...], unusable: list[str]) -> Condition:
+    if not accepted.holds:
+        return Condition("Programmed", False, "Invalid", accepted.message)
+    if not addresses:
         return Condition("Programmed", False, "NoResources", without_workload(of.gateway))
+    if unusable:
+        why = f"no workload that serves it is at {', '.join(unusable)}: they are at {', '.join(addresses)}"
+        return Condition("Programmed", False, "AddressNotUsable", why)
     return Condition("Programmed", True, "Programmed")
 
 
@@ -109,66 +144,119 @@ def without_workload(of: Gateway) -> str:
     return f"no workload of namespace {of.namespace} has the label {GATEWAY_NAME}: {of.name}"
 
 
-def _listener(of: JudgedListener, attached: int, runs: bool) -> ListenerStatus:
+def set_status(of: JudgedSet, attached: Mapping[str, int], gateway: GatewayStatus) -> SetStatus:
+    """The status of a ListenerSet whose Gateway has the status `gateway`."""
+    accepted, programmed = _set_accepted(of, gateway), gateway.conditions[1]
+    if not accepted.holds:
+        programmed = Condition("Programmed", False, accepted.reason, accepted.message)
+    elif not programmed.holds:
+        programmed = Condition("Programmed", False, "ParentNotProgrammed", programmed.message)
+    listeners = (_listener(one, attached.get(one.key, 0), programmed) for one in of.listeners)
+    return SetStatus((accepted, programmed), tuple(listeners) if of.allowed else ())
+
+
+def _set_accepted(of: JudgedSet, gateway: GatewayStatus) -> Condition:
+    if not of.allowed:
+        why = f"the Gateway {of.set.gateway} does not allow ListenerSets of namespace {of.set.namespace} (allowedListeners)"
+        return Condition("Accepted", False, "NotAllowed", why)
+    if not gateway.conditions[0].holds and gateway.conditions[0].reason != "ListenersNotValid":
+        return Condition("Accepted", False, "ParentNotAccepted", f"the Gateway {of.set.gateway} is not accepted")
+    return _some(of.listeners)
+
+
+def _listener(of: JudgedListener, attached: int, parent: Condition) -> ListenerStatus:
     one = of.listener
-    kinds = one.kinds if one.protocol in ("HTTP", "HTTPS") else ()
-    conditions = (_accepted(of), _resolved(of), _listener_programmed(of, runs), _conflicted(of))
-    return ListenerStatus(one.name, kinds, attached, conditions)
+    conditions = [_accepted(of), _resolved(of), _listener_programmed(of, parent), _conflicted(of)]
+    if of.overlaps:
+        why = "its hosts overlap with those of another HTTPS listener of the port"
+        conditions.append(Condition("OverlappingTLSConfig", True, "OverlappingHostnames", why))
+    return ListenerStatus(one.name, one.kinds, attached, tuple(conditions))
 
 
 def _accepted(of: JudgedListener) -> Condition:
-    if of.conflicted:
-        return Condition("Accepted", False, "ProtocolConflict", _conflict(of))
+    if of.conflict:
+        reason = "Conflicted" if of.listener.origin.kind == "ListenerSet" else "Invalid"
+        return Condition("Accepted", False, reason, _conflict(of))
     if not of.accepted:
-        return Condition("Accepted", False, "UnsupportedProtocol", f"{of.listener.protocol} is not served yet")
+        return Condition("Accepted", False, "UnsupportedProtocol", f"{of.listener.protocol} is not a protocol of listeners")
     return Condition("Accepted", True, "Accepted")
 
 
 def _resolved(of: JudgedListener) -> Condition:
     if of.listener.odd_kinds:
-        return Condition("ResolvedRefs", False, "InvalidRouteKinds", "only HTTPRoute and GRPCRoute attach")
+        why = f"to a listener with protocol {of.listener.protocol} only these attach: {', '.join(_able(of))}"
+        return Condition("ResolvedRefs", False, "InvalidRouteKinds", why)
     if of.listener.unserved:
         return Condition("ResolvedRefs", False, "InvalidCertificateRef", of.listener.unserved)
     return Condition("ResolvedRefs", True, "ResolvedRefs")
 
 
-def _listener_programmed(of: JudgedListener, runs: bool) -> Condition:
+def _able(of: JudgedListener) -> tuple[str, ...]:
+    return ROUTE_KINDS.get(of.listener.protocol, ())
+
+
+def _listener_programmed(of: JudgedListener, parent: Condition) -> Condition:
     if not of.served:
-        return Condition("Programmed", False, "Invalid", of.listener.unserved)
-    return (
-        Condition("Programmed", True, "Programmed")
-        if runs
-        else Condition("Programmed", False, "Pending", "no workload serves it")
-    )
+        return Condition("Programmed", False, "Invalid", of.listener.unserved or _accepted(of).message)
+    if not parent.holds:
+        return Condition("Programmed", False, "Pending", parent.message)
+    return Condition("Programmed", True, "Programmed")
 
 
 def _conflicted(of: JudgedListener) -> Condition:
-    if of.conflicted:
-        return Condition("Conflicted", True, "ProtocolConflict", _conflict(of))
+    if of.conflict:
+        return Condition("Conflicted", True, of.conflict, _conflict(of))
     return Condition("Conflicted", False, "NoConflicts")
 
 
 def _conflict(of: JudgedListener) -> str:
-    return f"listeners of port {of.listener.port} have different protocols"
+    if of.conflict == "HostnameConflict":
+        host = of.listener.hostname
+        return f"another listener of port {of.listener.port} has {'every host' if host == '*' else f'the hostname {host}'}"
+    return f"another listener of port {of.listener.port} has another protocol"
 
 
 # Findings
 
 
-def findings(ref: Ref, status: Status, judged: JudgedGateway | None) -> Iterator[Finding]:
-    """What an operator should know of a status."""
+def findings(ref: Ref, status: Status, judged: JudgedGateway | None, of_set: JudgedSet | None) -> Iterator[Finding]:
+    """What an operator should know of a status; of what is judged, that of a Gateway or a ListenerSet."""
     match status:
         case RouteStatus():
             yield from _of_route(status)
         case GatewayStatus() if judged:
-            for one in judged.listeners:
-                for condition in (_accepted(one), _resolved(one)):
-                    if not condition.holds:
-                        yield finding("listener-not-served", one.listener.origin, reason=condition.reason, why=condition.message)
-            if not status.addresses:
-                gateway = judged.gateway
-                yield finding("gateway-without-workload", ref, why=without_workload(gateway), name=gateway.name,
-                              namespace=gateway.namespace, label=GATEWAY_NAME)  # fmt: skip
+            yield from _of_listeners(judged.listeners)
+            yield from _of_gateway(ref, status, judged)
+        case SetStatus(conditions) if of_set:
+            yield from _of_listeners(of_set.listeners if of_set.allowed else ())
+            if conditions[0].reason in ("NotAllowed", "ParentNotAccepted"):
+                at, said = ref.at("spec.parentRef"), conditions[0]
+                yield finding("listener-set-not-attached", at, reason=said.reason, why=said.message)
+
+
+def _of_listeners(listeners: Iterable[JudgedListener]) -> Iterator[Finding]:
+    for one in listeners:
+        for condition in (_accepted(one), _resolved(one)):
+            if not condition.holds:
+                yield finding("listener-not-served", one.listener.origin, reason=condition.reason, why=condition.message)
+
+
+def _of_gateway(ref: Ref, status: GatewayStatus, judged: JudgedGateway) -> Iterator[Finding]:
+    gateway = judged.gateway
+    accepted, programmed = status.conditions
+    if programmed.reason == "NoResources":
+        yield finding("gateway-without-workload", ref, why=without_workload(gateway), name=gateway.name,
+                      namespace=gateway.namespace, label=GATEWAY_NAME)  # fmt: skip
+    for said in (accepted, programmed):
+        if field := _FIELDS.get(said.reason):
+            yield finding("gateway-not-as-asked", ref.at(field), reason=said.reason, why=said.message)
+
+
+_FIELDS = {
+    "InvalidParameters": "spec.infrastructure.parametersRef",
+    "UnsupportedAddress": "spec.addresses",
+    "AddressNotUsable": "spec.addresses",
+}
 
 
 def _of_route(status: RouteStatus) -> Iterator[Finding]:
@@ -176,6 +264,8 @@ def _of_route(status: RouteStatus) -> Iterator[Finding]:
         for condition in parent.conditions:
             if condition.type == "Accepted" and not condition.holds:
                 yield finding("route-not-attached", parent.origin, reason=condition.reason, why=condition.message)
+            if condition.type == "PartiallyInvalid":
+                yield finding("route-partly-invalid", parent.origin, why=condition.message)
     for one in status.unresolved:
         if one.reason != "BackendNotFound":  # unknown-host and unknown-port say it, with what is close
             yield finding("unresolved-reference", one.origin, reason=one.reason, why=one.message)

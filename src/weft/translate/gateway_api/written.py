@@ -19,6 +19,10 @@ CONTROLLER = "mesh.weft.dev/gateway"
 DEFAULT_CLASS = "weft"
 GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
 
+_REQUESTS = ("HTTPRoute", "GRPCRoute")
+ROUTE_KINDS = {"HTTP": _REQUESTS, "HTTPS": _REQUESTS, "TLS": ("TLSRoute",), "TCP": ("TCPRoute",), "UDP": ("UDPRoute",)}
+"""The routes that a listener takes, by its protocol."""
+
 
 class Place(NamedTuple):
     """Where rules of routes are merged: a listener (`namespace/name~listener`) or `mesh`, a host, and who sees it (a namespace
@@ -31,16 +35,25 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GatewayClass:
-    """A class, and whose it is."""
+    """A class, and whose it is. `parameters`: what it names as such."""
 
     name: str
     controller: str
+    parameters: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Namespaces:
+    """Whose routes or ListenerSets are taken: All, Same, Selector (those whose labels fit) or None."""
+
+    allowed: str = "Same"
+    selector: LabelSelector | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A listener as it is written. `hostname` `*` is every host. `kinds` are the routes it takes; `odd_kinds`: others were asked
-    for too. `unserved`: why its certificate cannot be served, or nothing."""
+    """A listener as it is written, in a Gateway or a ListenerSet. `hostname` `*` is every host. `kinds` are the routes it takes;
+    `odd_kinds`: others were asked for too. `unserved`: why its certificate cannot be served, or nothing."""
 
     name: str
     port: int
@@ -51,15 +64,15 @@ class Listener:
     certificate_file: str = ""
     key_file: str = ""
     unserved: str = ""
-    allowed: str = "Same"
-    selector: LabelSelector | None = None
+    namespaces: Namespaces = Namespaces()
     kinds: tuple[str, ...] = ()
     odd_kinds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A Gateway as it is written."""
+    """A Gateway as it is written. `sets` are the namespaces whose ListenerSets it takes. `addresses` are (type, value) of those
+    that are asked for. `parameters`: what its infrastructure names as such."""
 
     namespace: str
     name: str
@@ -67,6 +80,9 @@ class Gateway:
     listeners: tuple[Listener, ...]
     origin: Ref
     created: str = ""
+    sets: Namespaces = Namespaces("None")
+    addresses: tuple[tuple[str, str], ...] = ()
+    parameters: str = ""
 
     @property
     def key(self) -> str:
@@ -77,6 +93,28 @@ class Gateway:
     def selector(self) -> Labels:
         """The labels of the workloads that serve it, in its namespace."""
         return ((GATEWAY_NAME, self.name),)
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerSet:
+    """A ListenerSet as it is written. `gateway` is `namespace/name`; empty when its parent is something else."""
+
+    namespace: str
+    name: str
+    gateway: str
+    listeners: tuple[Listener, ...]
+    origin: Ref
+    created: str = ""
+
+    @property
+    def key(self) -> str:
+        """`namespace/name`."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def age(self) -> tuple[str, str]:
+        """Sorts those of one Gateway: the smaller wins a conflict."""
+        return self.created, self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +146,13 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A backend's share of a rule's requests."""
+    """A backend's share of a rule's requests. `authority`: what their Host becomes, or nothing."""
 
     backend: Backend
     weight: int = 1
     request_headers: HeaderEdit = NO_EDIT
     response_headers: HeaderEdit = NO_EDIT
+    authority: str = ""
 
 
 Rank = tuple[int, int, int, int, int]
@@ -130,30 +169,46 @@ class Branch:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule. `route` is what it does, without matches; where it forwards, its destinations are those of `shares` that turn
-    out to exist. `broken`: why no request may pass, or nothing."""
+    out to exist. `unknown` are filters of kinds that nobody knows, `unsupported` is what cannot be done: then no request
+    passes."""
 
     route: HttpRoute
     branches: tuple[Branch, ...]
     shares: tuple[Share, ...] = ()
     mirrors: tuple[tuple[Backend, float], ...] = ()
-    broken: str = ""
+    unknown: tuple[tuple[Ref, str], ...] = ()
+    unsupported: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class L4Rule:
+    """Where connections, or datagrams, go."""
+
+    name: str
+    origin: Ref
+    shares: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An HTTPRoute or GRPCRoute as it is written. No hostname is every host."""
+    """A route of any kind as it is written. No hostname is every host."""
 
     namespace: str
     origin: Ref
     parents: tuple[Parent, ...]
     hostnames: tuple[str, ...]
-    rules: tuple[Rule, ...]
+    rules: tuple[Rule | L4Rule, ...]
     created: str = ""
 
     @property
     def age(self) -> tuple[str, str, str]:
         """Sorts routes: the smaller wins a tie."""
         return self.created, self.namespace, self.origin.name
+
+    @property
+    def kind(self) -> str:
+        """HTTPRoute, GRPCRoute, TLSRoute, TCPRoute or UDPRoute."""
+        return self.origin.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,4 +233,4 @@ class Namespace:
     labels: Labels
 
 
-Said = GatewayClass | Gateway | Route | Grant | Namespace
+Said = GatewayClass | Gateway | ListenerSet | Route | Grant | Namespace

@@ -1,0 +1,63 @@
+"""What this mesh can of the Gateway API, in the words of its conformance suite, as the status of a GatewayClass tells it.
+
+https://github.com/kubernetes-sigs/gateway-api/tree/main/pkg/features
+"""
+
+FEATURES = tuple(
+    sorted(
+        (
+            "Gateway",
+            "GatewayAddressEmpty",
+            "GatewayHTTPListenerIsolation",
+            "GatewayHTTPSAndTLSPassthroughSamePort",
+            "GatewayPort8080",
+            "GatewayStaticAddresses",
+            "GRPCRoute",
+            "GRPCRouteNamedRouteRule",
+            "HTTPRoute",
+            "HTTPRouteBackendProtocolH2C",
+            "HTTPRouteBackendProtocolWebSocket",
+            "HTTPRouteBackendRequestHeaderModification",
+            "HTTPRouteBackendTimeout",
+            "HTTPRouteCORS",
+            "HTTPRouteDestinationPortMatching",
+            "HTTPRouteHostRewrite",
+            "HTTPRouteMethodMatching",
+            "HTTPRouteNamedRouteRule",
+            "HTTPRouteParentRefPort",
+            "HTTPRoutePathRedirect",
+            "HTTPRoutePathRewrite",
+            "HTTPRoutePortRedirect",
+            "HTTPRouteQueryParamMatching",
+            "HTTPRouteRequestMirror",
+            "HTTPRouteRequestMultipleMirrors",
+            "HTTPRouteRequestPercentageMirror",
+            "HTTPRouteRequestTimeout",
+            "HTTPRouteResponseHeaderModification",
+            "HTTPRouteRetry",
+            "HTTPRouteRetryBackendTimeout",
+            "HTTPRouteRetryBackoff",
+            "HTTPRouteRetryConnectionError",
+            "HTTPRouteSchemeRedirect",
+            "HTTPRoute303RedirectStatusCode",
+            "HTTPRoute307RedirectStatusCode",
+            "HTTPRoute308RedirectStatusCode",
+            "ListenerSet",
+            "Mesh",
+            "MeshConsumerRoute",
+            "MeshHTTPRouteBackendRequestHeaderModification",
+            "MeshHTTPRouteNamedRouteRule",
+            "MeshHTTPRouteQueryParamMatching",
+            "MeshHTTPRouteRedirectPath",
+            "MeshHTTPRouteRedirectPort",
+            "MeshHTTPRouteRewritePath",
+            "MeshHTTPRouteSchemeRedirect",
+            "ReferenceGrant",
+            "TCPRoute",
+            "TLSRoute",
+            "TLSRouteModeMixed",
+            "TLSRouteModeTerminate",
+            "UDPRoute",
+        )
+    )
+)
