@@ -1,4 +1,4 @@
-"""GatewayClass, Gateway, HTTPRoute, GRPCRoute and ReferenceGrant: what is accepted, what is refused, and where."""
+"""The kinds of the Gateway API: what is accepted, what is refused, and where."""
 
 import pytest
 from rules import found_in
@@ -32,6 +32,14 @@ def _rule(rule: str) -> str:
                             "replacePrefixMatch: /b}}}], matches: [{path: {value: /a}}], " + TO)),
         ("grpcroute", "{parentRefs: [{kind: Service, group: '', name: a}], rules: [{matches: [{method: {service: a.B}}]}]}"),
         ("refgrant", "{from: [{group: a.b, kind: HTTPRoute, namespace: a}], to: [{group: '', kind: Service}]}"),
+        ("httproute", _rule("sessionPersistence: {sessionName: s, type: Cookie, absoluteTimeout: 1h, "
+                            f"cookieConfig: {{lifetimeType: Permanent}}}}, {TO}")),
+        ("tlsroute", f"{{parentRefs: [{{name: gw}}], hostnames: ['*.a.b'], rules: [{{name: r, {TO}}}]}}"),
+        ("tcproute", f"{{parentRefs: [{{name: gw, sectionName: a, port: 80}}], rules: [{{{TO}}}]}}"),
+        ("udproute", "{rules: [{backendRefs: [{name: a, namespace: b, port: 53, weight: 2}]}]}"),
+        ("lset", "{parentRef: {name: gw, namespace: b}, listeners: [{name: a, port: 80, protocol: TCP}]}"),
+        ("gtw", _gateway("hostname: a.b").replace("weft,", "weft, allowedListeners: {namespaces: {from: Same}}, infrastructure: "
+                                                  "{labels: {a: b}}, addresses: [{type: Hostname, value: a.b}, {}],")),
     ],
 )  # fmt: skip
 def test_documented_specs_are_accepted(kind: str, spec: str) -> None:
@@ -81,10 +89,29 @@ def test_documented_specs_are_accepted(kind: str, spec: str) -> None:
                             ", matches: [{path: {type: Exact, value: /a}}]"), "invalid-value", "rules[0].matches"),
         ("httproute", _rule("filters: [{type: ExtensionRef, extensionRef: {group: a, kind: b, name: c}}]"), "unsupported-field",
          "rules[0].filters[0].extensionRef"),
-        ("httproute", _rule("backendRefs: [{name: a, port: 80, filters: [{type: CORS, cors: {}}]}]"), "unsupported-value",
-         "rules[0].backendRefs[0].filters[0].type"),
+        ("httproute", _rule("backendRefs: [{name: a, port: 80, filters: [{type: CORS, cors: {}}]}, {name: b, port: 80}]"),
+         "unsupported-value", "rules[0].backendRefs[0].filters[0].type"),
         ("httproute", _rule("timeouts: {request: 1s, backendRequest: 2s}"), "invalid-value", "rules[0].timeouts.backendRequest"),
-        ("httproute", _rule("sessionPersistence: {}"), "unsupported-field", "rules[0].sessionPersistence"),
+        ("httproute", _rule("sessionPersistence: {idleTimeout: 1s}"), "unsupported-field",
+         "rules[0].sessionPersistence.idleTimeout"),
+        ("httproute", _rule("sessionPersistence: {cookieConfig: {lifetimeType: Permanent}}"), "missing-field",
+         "rules[0].sessionPersistence.absoluteTimeout"),
+        ("httproute", _rule("sessionPersistence: {absoluteTimeout: 1h}"), "no-effect",
+         "rules[0].sessionPersistence.absoluteTimeout"),
+        ("grpcroute", _rule("sessionPersistence: {type: Header, cookieConfig: {}}"), "invalid-value",
+         "rules[0].sessionPersistence.cookieConfig"),
+        ("tlsroute", "{hostnames: [10.0.0.1], rules: [{backendRefs: [{name: a, port: 80}]}]}", "invalid-value", "hostnames[0]"),
+        ("tcproute", "{rules: []}", "invalid-value", "rules"),
+        ("tcproute", "{rules: [{backendRefs: []}]}", "invalid-value", "rules[0].backendRefs"),
+        ("udproute", "{rules: [{backendRefs: [{name: a}]}]}", "missing-field", "rules[0].backendRefs[0].port"),
+        ("udproute", f"{{rules: [{{{TO}}}, {{{TO}}}]}}", "no-effect", "rules[1]"),
+        ("lset", "{parentRef: {name: gw}, listeners: []}", "missing-field", "listeners"),
+        ("lset", "{parentRef: {name: gw}, listeners: [{name: a, port: 53, protocol: UDP, hostname: b.c}]}", "invalid-value",
+         "listeners[0].hostname"),
+        ("lset", "{parentRef: {name: gw}, listeners: [{name: a, port: 443, protocol: TLS}]}", "missing-field",
+         "listeners[0].tls"),
+        ("gtw", _gateway("hostname: a.b").replace("weft,", "weft, addresses: [{value: a.b}],"), "invalid-value",
+         "addresses[0].value"),
         ("grpcroute", "{rules: [{matches: [{method: {}}]}]}", "invalid-value", "rules[0].matches[0].method"),
         ("grpcroute", "{rules: [{matches: [{method: {service: a/b}}]}]}", "invalid-value", "rules[0].matches[0].method.service"),
         ("refgrant", "{from: [], to: [{group: '', kind: Service}]}", "invalid-value", "from"),

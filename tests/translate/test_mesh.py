@@ -115,7 +115,8 @@ POOL: tuple[Resource, ...] = tuple(
             "{gatewayClassName: weft, listeners: [{name: a, port: 80, protocol: HTTP, hostname: '*.wild'}, {name: b, port: 80,"
             " protocol: HTTP, hostname: a.wild, allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels:"
             " {routes: mine}}}}}, {name: c, port: 443, protocol: TLS, tls: {mode: Passthrough}},"
-            " {name: d, port: 53, protocol: UDP}], allowedListeners: {namespaces: {from: Selector, selector: {matchLabels: {routes: mine}}}},"
+            " {name: d, port: 53, protocol: UDP}], allowedListeners: {namespaces:"
+            " {from: Selector, selector: {matchLabels: {routes: mine}}}},"
             " addresses: [{value: 127.0.0.1}]}",
         ),
         api("ListenerSet", "l-1", _LISTENERS, namespace="other"),

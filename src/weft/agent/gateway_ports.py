@@ -9,14 +9,16 @@ import socket
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 import msgspec
+from envoy.config.core.v3.address_pb2 import SocketAddress
 from envoy.config.listener.v3 import listener_pb2
 
 from weft.agent.identity import write_private
 from weft.agent.port_owner import Owner, owner
-from weft.envoy.names import gateway_port
+from weft.envoy.names import datagram_port, gateway_port
 
 
 class Bindable(Enum):
@@ -27,11 +29,12 @@ class Bindable(Enum):
     BUSY = "busy"
 
 
-def bindable(host: str, port: int) -> Bindable:
+def bindable(host: str, port: int, *, udp: bool = False) -> Bindable:
     """Tries it. What makes the address itself impossible is left to Envoy to say."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(family, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) as probe:
+        if not udp:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if host == "::":  # Envoy takes IPv4 there too
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         try:
@@ -69,10 +72,18 @@ class Machine:
 
 
 class GatewayPorts:
-    """The choices of one gateway proxy. `changed` is called with all that are in use whenever one is made or made anew."""
+    """The choices of one gateway proxy, for TCP or UDP. `changed` is called with all that are in use whenever one is made or made
+    anew; `port_of` is the port of a listener by its name, 0: it is none of these."""
 
-    def __init__(self, path: Path, machine: Machine, changed: Callable[[dict[int, Choice]], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        machine: Machine,
+        changed: Callable[[dict[int, Choice]], None],
+        port_of: Callable[[str], int] = gateway_port,
+    ) -> None:
         self._path = path
+        self._port_of = port_of
         self._machine = machine
         self._changed = changed
         self._checked: set[int] = set()
@@ -103,7 +114,7 @@ class GatewayPorts:
 
     def removed(self, names: Iterable[str]) -> None:
         """The proxy listens there no more: when it is to again, the port is chosen anew."""
-        gone = {port for name in names if (port := gateway_port(name)) in self.choices}
+        gone = {port for name in names if (port := self._port_of(name)) in self.choices}
         if gone:
             self._checked -= gone
             self.choices = {port: choice for port, choice in self.choices.items() if port not in gone}
@@ -151,3 +162,43 @@ class GatewayPorts:
             case Bindable.BUSY:
                 return self._held(Choice(port))
         return False
+
+
+class Ports:
+    """The choices of one gateway proxy for both transports. `changed` is told the ports as they are shown: `53`, `53/udp`."""
+
+    def __init__(self, path: Path, own: Callable[[int], bool], changed: Callable[[dict[str, Choice]], None]) -> None:
+        self._told: dict[str, dict[int, Choice]] = {}
+        self._changed = changed
+        datagrams = Machine(partial(bindable, udp=True), partial(owner, udp=True), own)
+        self._tcp = GatewayPorts(path, Machine(own=own), partial(self._tell, ""))
+        self._udp = GatewayPorts(path.with_suffix(".udp.json"), datagrams, partial(self._tell, "/udp"), datagram_port)
+
+    def _tell(self, transport: str, choices: dict[int, Choice]) -> None:
+        self._told[transport] = choices
+        self._changed(_shown(self._told))
+
+    @property
+    def choices(self) -> dict[str, Choice]:
+        """All of them, by the port that was asked for."""
+        return _shown({"": self._tcp.choices, "/udp": self._udp.choices})
+
+    def fresh(self) -> None:
+        """A new Envoy begins."""
+        self._tcp.fresh()
+        self._udp.fresh()
+
+    def rebound(self, body: bytes) -> bytes:
+        """The serialized listener `body`, at an address that can be bound."""
+        udp = listener_pb2.Listener.FromString(body).address.socket_address.protocol == SocketAddress.UDP
+        return (self._udp if udp else self._tcp).rebound(body)
+
+    def removed(self, names: Iterable[str]) -> None:
+        """The proxy listens there no more."""
+        gone = tuple(names)
+        self._tcp.removed(gone)
+        self._udp.removed(gone)
+
+
+def _shown(of: dict[str, dict[int, Choice]]) -> dict[str, Choice]:
+    return {f"{port}{transport}": choice for transport, choices in sorted(of.items()) for port, choice in choices.items()}

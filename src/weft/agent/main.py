@@ -16,7 +16,7 @@ from weft.agent.certificates import Certificates
 from weft.agent.config import AgentConfig
 from weft.agent.enrollment_client import EnrollmentClient
 from weft.agent.envoy_process import process_name
-from weft.agent.gateway_ports import Choice, GatewayPorts, Machine
+from weft.agent.gateway_ports import Choice, Ports
 from weft.agent.held import HeldFiles
 from weft.agent.instance import Instance
 from weft.agent.node_client import NodeClient
@@ -77,7 +77,7 @@ class Agent:
         self._workloads: dict[str, Workload] = {}
         self._lives: dict[str, asyncio.Task[None]] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
-        self._ports: dict[str, GatewayPorts] = {}
+        self._ports: dict[str, Ports] = {}
         self._fresh_until = 0.0
         self._tasks = asyncio.TaskGroup()
         node.relay.rebind = self._rebind
@@ -168,17 +168,17 @@ class Agent:
 
     # Gateways
 
-    def _gateway_ports(self, workload: Workload) -> GatewayPorts:
+    def _gateway_ports(self, workload: Workload) -> Ports:
         key = workload.instance.key
         path = self._config.directory / "ports" / f"{key.replace('/', '_')}.json"
-        return GatewayPorts(path, Machine(own=lambda pid: pid == workload.envoy.pid), lambda choices: self._bound(key, choices))
+        return Ports(path, lambda pid: pid == workload.envoy.pid, lambda choices: self._bound(key, choices))
 
-    def _bound(self, key: str, choices: dict[int, Choice]) -> None:
-        ports = {str(port): choice.port for port, choice in choices.items()}
-        owners = {str(port): choice.owner for port, choice in choices.items() if choice.owner}
+    def _bound(self, key: str, choices: dict[str, Choice]) -> None:
+        ports = {port: choice.port for port, choice in choices.items()}
+        owners = {port: choice.owner for port, choice in choices.items() if choice.owner}
         for port, choice in choices.items():
-            if choice.port != port:
-                LOG.warning("gateway port moved proxy=%s port=%d bound=%d owner=%r", key, port, choice.port, choice.owner)
+            if str(choice.port) != port.removesuffix("/udp"):
+                LOG.warning("gateway port moved proxy=%s port=%s bound=%d owner=%r", key, port, choice.port, choice.owner)
         self._tasks.create_task(self._node.supervisor.tell("bound", instance=key, ports=ports, owner=owners))
 
     def _rebind(self, key: str) -> Rebind | None:
@@ -211,7 +211,7 @@ class Agent:
             envoy_pid=workload.envoy.pid,
             application_pid=workload.instance.pid,
             rejection=stream.rejection if stream else "",
-            listeners={str(port): choice.port for port, choice in ports.choices.items()} if ports else {},
+            listeners={port: choice.port for port, choice in ports.choices.items()} if ports else {},
             resources={kind.rpartition(".")[2]: len(held) for kind, held in node.relay.held(key).items()},
         )
 

@@ -1,4 +1,4 @@
-"""Who holds a TCP port: the kernel's socket tables, and the process that has the socket open.
+"""Who holds a TCP or UDP port: the kernel's socket tables, and the process that has the socket open.
 
 Linux only: elsewhere nothing is found, and nobody is named. https://docs.kernel.org/networking/proc_net_tcp.html
 """
@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_LISTEN = "0A"
+_TCP, _UDP = ("net/tcp", "net/tcp6"), ("net/udp", "net/udp6")
+_STATES = {_TCP: "0A", _UDP: "07"}
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """A listening TCP socket. `inode` is its number in /proc/*/fd."""
+    """A socket that takes calls. `inode` is its number in /proc/*/fd."""
 
     host: str
     port: int
@@ -33,21 +34,22 @@ class Owner:
         return f"{self.name} (pid {self.pid})"
 
 
-def listening(proc: Path = Path("/proc")) -> tuple[Listening, ...]:
-    """All listening TCP sockets of this network namespace."""
+def listening(proc: Path = Path("/proc"), *, udp: bool = False) -> tuple[Listening, ...]:
+    """All listening TCP sockets of this network namespace, or all UDP sockets that are not connected."""
     found: list[Listening] = []
-    for table in ("net/tcp", "net/tcp6"):
+    tables = _UDP if udp else _TCP
+    for table in tables:
         try:
             lines = (proc / table).read_text().splitlines()[1:]
         except OSError:
             continue
-        found += [entry for line in lines if (entry := _entry(line)) is not None]
+        found += [entry for line in lines if (entry := _entry(line, _STATES[tables])) is not None]
     return tuple(found)
 
 
-def _entry(line: str) -> Listening | None:
+def _entry(line: str, state: str) -> Listening | None:
     fields = line.split()
-    if len(fields) < 10 or fields[3] != _LISTEN:
+    if len(fields) < 10 or fields[3] != state:
         return None
     address, _, port = fields[1].partition(":")
     return Listening(_host(address), int(port, 16), int(fields[9]))
@@ -109,9 +111,9 @@ def tree(roots: Iterable[int], proc: Path = Path("/proc")) -> frozenset[int]:
     return frozenset(found)
 
 
-def owner(port: int, proc: Path = Path("/proc")) -> Owner | None:
+def owner(port: int, proc: Path = Path("/proc"), *, udp: bool = False) -> Owner | None:
     """Who listens on `port` at any address; None when nobody does, or it is not ours to see."""
-    inodes = {entry.inode for entry in listening(proc) if entry.port == port}
+    inodes = {entry.inode for entry in listening(proc, udp=udp) if entry.port == port}
     if not inodes:
         return None
     for pid in pids(proc):

@@ -71,7 +71,8 @@ def _ports(each: dict[str, Any]) -> str:
     """`9080->15103` for a service's port and the application's, with what it speaks where it was asked; `80->8080` for a
     gateway's."""
     ports = [f"{port['port']}->{port['application']}{_asked(port)}" for port in each["ports"]]
-    ports += [f"{port}->{bound}" if str(port) != str(bound) else str(port) for port, bound in each["gatewayPorts"].items()]
+    for port, bound in each["gatewayPorts"].items():
+        ports.append(port if port.removesuffix("/udp") == str(bound) else f"{port}->{bound}")
     return ",".join(ports) or "-"
 
 

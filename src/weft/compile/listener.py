@@ -2,8 +2,9 @@
 https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/listener/v3/listener.proto
 """
 
-from weft.compile import gateway, inbound, outbound
+from weft.compile import gateway, inbound, outbound, udp_proxy
 from weft.compile.scope.inputs import (
+    DatagramListener,
     GatewayListener,
     HttpProxyListener,
     InboundListener,
@@ -27,3 +28,5 @@ def listener(of: ListenerInput) -> EnvoyResource:
             return inbound.inbound(of)
         case GatewayListener():
             return gateway.gateway(of)
+        case DatagramListener():
+            return udp_proxy.datagrams(of)

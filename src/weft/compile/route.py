@@ -21,7 +21,7 @@ from envoy.config.route.v3.route_components_pb2 import (
 from google.protobuf.any_pb2 import Any as AnyMessage
 
 from weft.compile import metadata
-from weft.compile.filters import cors, dynamic_forward_proxy, fault, set_filter_state
+from weft.compile.filters import cors, dynamic_forward_proxy, fault, set_filter_state, stateful_session
 from weft.compile.header import header, header_edits, without_host
 from weft.compile.percent import fractional_percent
 from weft.compile.retry import DEFAULT, is_by_method, may_repeat, retry_policy, unsafe
@@ -32,6 +32,7 @@ from weft.envoy.types import duration, packed
 from weft.model.route import (
     NO_EDIT,
     DirectResponse,
+    Fault,
     HttpMatch,
     PathPrefix,
     Redirect,
@@ -96,6 +97,8 @@ def _per_filter(of: RouteInput) -> dict[str, AnyMessage]:
         config[fault.NAME] = packed(fault.http_fault(of.fault))
     if of.cors:
         config[cors.NAME] = packed(cors.cors_policy(of.cors))
+    if of.session and isinstance(of.action, Split):
+        config[stateful_session.NAME] = packed(stateful_session.session(of.session))
     if isinstance(of.action, Split) and any(_may_forward(target) for target in of.action.targets):
         config[dynamic_forward_proxy.NAME] = packed(dynamic_forward_proxy.as_asked())
         if _is_single(of.action.targets) and (dial := of.action.targets[0].dial):
@@ -110,7 +113,8 @@ def _may_forward(to: Target) -> bool:
 
 
 def _is_single(targets: tuple[Target, ...]) -> bool:
-    return len(targets) == 1 and targets[0].request_headers == NO_EDIT and targets[0].response_headers == NO_EDIT
+    one = targets[0]
+    return len(targets) == 1 and one.request_headers == NO_EDIT and one.response_headers == NO_EDIT and not one.answer
 
 
 def _route_action(of: RouteInput, targets: tuple[Target, ...], host: str, retries: RetryPolicy | None) -> RouteAction:
@@ -136,11 +140,13 @@ def _weighted(targets: tuple[Target, ...]) -> WeightedCluster:
 
 def _cluster_weight(of: Target) -> WeightedCluster.ClusterWeight:
     request, host = without_host(of.request_headers)
-    dial = {set_filter_state.NAME: packed(set_filter_state.dial(*of.dial))} if of.dial else {}
+    filters = {set_filter_state.NAME: packed(set_filter_state.dial(*of.dial))} if of.dial else {}
+    if of.answer:
+        filters[fault.NAME] = packed(fault.http_fault(Fault(abort_status=of.answer)))
     return WeightedCluster.ClusterWeight(
         name=of.cluster,
         weight={"value": of.weight},
-        typed_per_filter_config=dial,
+        typed_per_filter_config=filters,
         **header_edits(request, of.response_headers),
         **({"host_rewrite_literal": host} if host else {}),
     )

@@ -63,10 +63,20 @@ def gateway_listener(port: int) -> str:
     return f"0.0.0.0_{port}"
 
 
+def datagram_listener(port: int) -> str:
+    """The listener of a gateway's UDP port: `udp_0.0.0.0_53`, wherever it really listens."""
+    return f"udp_{gateway_listener(port)}"
+
+
 def gateway_port(listener: str) -> int:
-    """The port of such a listener; 0 when it is none."""
+    """The port of a TCP listener; 0 when it is none of a gateway's."""
     address, _, port = listener.partition("_")
     return int(port) if address == "0.0.0.0" and port.isdigit() else 0
+
+
+def datagram_port(listener: str) -> int:
+    """The port of a UDP listener; 0 when it is none of a gateway's."""
+    return gateway_port(listener.removeprefix("udp_")) if listener.startswith("udp_") else 0
 
 
 def vhds_name(route_config: str, host: str) -> str:

@@ -98,14 +98,13 @@ NO_EDIT = HeaderEdit()
 
 @dataclass(frozen=True, slots=True)
 class WeightedDestination:
-    """A share of the traffic. Weights are relative to their sum. `authority` is what the Host of its requests becomes, or
-    nothing; `answer` is the status with which they are answered instead of being sent, 0: they are sent."""
+    """A share of the traffic. Weights are relative to their sum. `answer` is the status with which its requests are answered
+    instead of being sent; 0: they are sent."""
 
     destination: Destination
     weight: int = 1
     request_headers: HeaderEdit = NO_EDIT
     response_headers: HeaderEdit = NO_EDIT
-    authority: str = ""
     answer: int = 0
 
 

@@ -150,10 +150,11 @@ class Operations:
 
     def _say_bound(self, instance: Instance, port: str, bound: int, owner: str) -> None:
         place = f"listens on {shown(instance.plan.service.gateway_host, bound)}"
-        if str(bound) == str(port):
+        asked = port.removesuffix("/udp")
+        if str(bound) == asked:
             self._progress.tell(instance.plan.name, place)
         else:
-            unowned = " without privileges" if int(port) < 1024 else ""
+            unowned = " without privileges" if int(asked) < 1024 else ""
             why = f"port {port} is held by {owner}" if owner else f"port {port} cannot be bound{unowned}"
             self._progress.warn(instance.plan.name, f"{place}: {why}")
 

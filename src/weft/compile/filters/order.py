@@ -1,6 +1,6 @@
 """The HTTP filter chains, in order, with the reason for each place, and which filters only run where a route wants them.
 
-A filter that has nothing to do costs all the same: the four that few routes want were 6% of a sidecar's instructions for each
+A filter that has nothing to do costs all the same: those that few routes want were 6% of a sidecar's instructions for each
 request. They are switched off by the route configuration and on again by what a route says to them. They are not off in the
 chain itself (`HttpFilter.disabled`): a request for a host that is not here yet passes a chain that was made before its route was
 known, and would miss them.
@@ -12,7 +12,17 @@ from envoy.config.route.v3.route_components_pb2 import FilterConfig
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from google.protobuf.any_pb2 import Any as AnyMessage
 
-from weft.compile.filters import cors, dynamic_forward_proxy, fault, grpc_web, on_demand, rbac, router, set_filter_state
+from weft.compile.filters import (
+    cors,
+    dynamic_forward_proxy,
+    fault,
+    grpc_web,
+    on_demand,
+    rbac,
+    router,
+    set_filter_state,
+    stateful_session,
+)
 from weft.envoy.types import packed
 
 Chain = tuple[tuple[Callable[[], HttpFilter], str], ...]
@@ -21,6 +31,7 @@ OUTBOUND: Chain = (
     (on_demand.on_demand, "first: until the virtual host is here no other filter knows its route"),
     (cors.cors, "a preflight is answered by the route's policy and needs no upstream, and no fault"),
     (fault.fault, "before anything is resolved or dialled: an aborted request must not reach anybody"),
+    (stateful_session.stateful_session, "says which endpoint, so before the router; after fault, which needs none"),
     (set_filter_state.set_filter_state, "says what to dial, so before who dials"),
     (dynamic_forward_proxy.dynamic_forward_proxy, "holds the request until the name is resolved; after fault, which may end it"),
     (router.router, "always last: it ends the chain"),
@@ -42,7 +53,7 @@ GATEWAY: Chain = (*GUARD, *KNOWN_HOSTS)
 INBOUND_GRPC_WEB: Chain = ((grpc_web.grpc_web, "before all that reads gRPC: from here on it is some"), *INBOUND)
 """A port whose protocol is grpc-web: its application speaks gRPC."""
 
-WHERE_WANTED = (cors.NAME, fault.NAME, set_filter_state.NAME, dynamic_forward_proxy.NAME)
+WHERE_WANTED = (cors.NAME, fault.NAME, stateful_session.NAME, set_filter_state.NAME, dynamic_forward_proxy.NAME)
 """The filters that run on those routes only which have something to say to them."""
 
 

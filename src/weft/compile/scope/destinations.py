@@ -19,7 +19,7 @@ from weft.model.labels import Labels, selects
 from weft.model.mesh import Mesh
 from weft.model.route import Destination
 from weft.model.security import MtlsMode
-from weft.model.service import Location, Resolution, Service, ServicePort
+from weft.model.service import Location, Protocol, Resolution, Service, ServicePort
 from weft.model.traffic import ClientTls, ConsistentHash, HashKey, PortPolicy, ServicePolicy, TlsMode
 from weft.ref import Ref
 
@@ -103,9 +103,12 @@ def reached(mesh: Mesh, caller: Caller, to: Destination, asked_port: int) -> Rea
 def _by_kind(
     mesh: Mesh, service: Service, port: ServicePort, policy: PortPolicy, endpoints: list[Endpoint]
 ) -> tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]:
-    """With a sidecar that takes mTLS, and without. One kind only where a TLS mode is written or the service is outside."""
+    """With a sidecar that takes mTLS, and without. One kind only where a TLS mode is written, the service is outside or datagrams
+    are sent: no sidecar takes those."""
     if policy.tls or service.location is Location.EXTERNAL:
         return tuple(endpoints), ()
+    if port.protocol is Protocol.UDP:
+        return (), tuple(endpoints)
     meshed: list[Endpoint] = []
     plain: list[Endpoint] = []
     for one in endpoints:

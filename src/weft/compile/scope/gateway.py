@@ -1,6 +1,6 @@
 """What a gateway's proxy sees: the servers of every Gateway that selects it, and the rules bound to them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from weft.compile.scope import not_found
@@ -8,6 +8,7 @@ from weft.compile.scope.destinations import Caller
 from weft.compile.scope.guard import guard
 from weft.compile.scope.inputs import (
     ANY_HOST,
+    DatagramListener,
     GatewayListener,
     Guard,
     HttpsChain,
@@ -38,6 +39,11 @@ class Opened:
     server: Server
 
     @property
+    def is_udp(self) -> bool:
+        """Whether datagrams come."""
+        return self.server.protocol.upper() == "UDP"
+
+    @property
     def is_http(self) -> bool:
         """Whether requests come in plain text."""
         return self.server.tls is ServerTls.NONE and self.server.protocol.upper() in _HTTP
@@ -65,10 +71,24 @@ def opened(mesh: Mesh, proxy: Proxy) -> tuple[Opened, ...]:
 
 def listeners(mesh: Mesh, proxy: Proxy) -> tuple[ListenerInput, ...]:
     """One listener for each port that has something to serve."""
-    servers = opened(mesh, proxy)
+    everything = opened(mesh, proxy)
+    servers = [one for one in everything if not one.is_udp]
     ports = sorted({one.server.port for one in servers})
     made = (_listener(mesh, proxy, port, [one for one in servers if one.server.port == port]) for port in ports)
-    return tuple(one for one in made if one.routes or one.https or one.l4)
+    return (*(one for one in made if one.routes or one.https or one.l4), *_datagrams(mesh, proxy, everything))
+
+
+def _datagrams(mesh: Mesh, proxy: Proxy, servers: Iterable[Opened]) -> Iterator[DatagramListener]:
+    """One for each UDP port with a rule; the first server of a port has it."""
+    first = {one.server.port: one for one in reversed([one for one in servers if one.is_udp])}
+    for port, one in sorted(first.items()):
+        sight = Sight(mesh, _caller(proxy, one), port)
+        sets = precedence.gateway_route_sets(mesh, one.gateway.key, proxy.workload.namespace)
+        for route in [route for rules in sets for route in rules.tcp][:1]:
+            heaviest = max(l4_split(sight, route), key=lambda target: (target.weight, target.cluster), default=None)
+            cluster = heaviest.cluster if heaviest else ""
+            origins = tuple(sorted({one.server.origin, route.origin}))
+            yield DatagramListener(port, Address(proxy.gateway_host, port), cluster, frozenset((ANY_HOST,)), origins)
 
 
 def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> GatewayListener:

@@ -22,6 +22,7 @@ from weft.model.route import (
     Redirect,
     Retries,
     Rewrite,
+    Session,
 )
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol
@@ -165,13 +166,15 @@ class ConnectMatch:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A cluster's share of the traffic. `dial` is the (host, port) to resolve and connect to, for a cluster that forwards."""
+    """A cluster's share of the traffic. `dial` is the (host, port) to resolve and connect to, for a cluster that forwards.
+    `answer`: the status with which its requests are answered instead of being sent; 0: they are sent."""
 
     cluster: str
     weight: int = 1
     request_headers: HeaderEdit = NO_EDIT
     response_headers: HeaderEdit = NO_EDIT
     dial: tuple[str, int] | None = None
+    answer: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +210,7 @@ class RouteInput:
     request_headers: HeaderEdit = NO_EDIT
     response_headers: HeaderEdit = NO_EDIT
     stat_prefix: str = ""
+    session: Session | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,4 +335,15 @@ class GatewayListener:
     explain: bool = True
 
 
-ListenerInput = HttpProxyListener | InnerListener | UpstreamListener | InboundListener | GatewayListener
+@dataclass(frozen=True, slots=True)
+class DatagramListener:
+    """One UDP port of a gateway; without a cluster what comes is dropped."""
+
+    port: int
+    address: Address
+    cluster: str
+    hosts: frozenset[str] = frozenset()
+    origins: tuple[Ref, ...] = ()
+
+
+ListenerInput = HttpProxyListener | InnerListener | UpstreamListener | InboundListener | GatewayListener | DatagramListener

@@ -130,6 +130,7 @@ def _route(sight: Sight, rule: HttpRoute, match: HttpMatch) -> RouteInput:
         hash_keys=keys,
         request_headers=rule.request_headers,
         response_headers=rule.response_headers,
+        session=rule.session,
     )
 
 
@@ -144,10 +145,14 @@ def forward(
     """Where the destinations send, and what requests are hashed by. One that is missing keeps its share, which then fails; when
     all are missing the answer says why."""
     found: list[tuple[WeightedDestination, Reached]] = []
+    answered: dict[int, int] = {}
     missing: list[str] = []
     weights = [(one, one.weight if len(destinations) > 1 else 1) for one in destinations]
     for one, weight in weights:
         if not weight:
+            continue
+        if one.answer:
+            answered[one.answer] = answered.get(one.answer, 0) + weight
             continue
         there = sight.reach(one.destination)
         if isinstance(there, Missing):
@@ -157,8 +162,9 @@ def forward(
     if not found:
         return unreachable(origin, missing), ()
     keys = tuple(dict.fromkeys(there.hash_key for _, there in found if there.hash_key))
-    lost = sum(weight for one, weight in weights) - sum(one.weight for one, _ in found)
-    return Split(_targets(found, lost if missing else 0)), keys
+    if missing:
+        answered[0] = sum(weight for _, weight in weights) - sum(one.weight for one, _ in found) - sum(answered.values())
+    return Split(_targets(found, answered)), keys
 
 
 def unreachable(origin: Ref, missing: list[str]) -> DirectResponse:
@@ -167,17 +173,17 @@ def unreachable(origin: Ref, missing: list[str]) -> DirectResponse:
     return DirectResponse(503, f"weft: {origin} sends nowhere: {why}\n".encode(), "text/plain")
 
 
-def _targets(found: list[tuple[WeightedDestination, Reached]], lost: int) -> tuple[Target, ...]:
+def _targets(found: list[tuple[WeightedDestination, Reached]], lost: dict[int, int]) -> tuple[Target, ...]:
+    """`lost` are the weights of what is not sent, by the status it is answered with; 0: that of a cluster without endpoints."""
     parts: list[tuple[WeightedDestination, Share, Fraction]] = [
         (one, share, one.weight * share.weight) for one, there in found for share in shares(there)
     ]
-    whole = _integers([weight for *_, weight in parts] + ([Fraction(lost)] if lost else []))
+    whole = _integers([weight for *_, weight in parts] + [Fraction(weight) for weight in lost.values()])
     targets = [
         Target(share.cluster, weight, one.request_headers, one.response_headers, share.dial)
         for (one, share, _), weight in zip(parts, whole, strict=False)
     ]
-    if lost:
-        targets.append(Target(NOWHERE, whole[-1]))
+    targets += [Target(NOWHERE, weight, answer=status) for status, weight in zip(lost, whole[len(parts) :], strict=True)]
     return tuple(target for target in targets if target.weight)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import field
 
-from weft.resource.field import UNSUPPORTED, DurationOrZero, Int32, Message, PortNumber
+from weft.resource.field import UNSUPPORTED, DurationOrZero, Int32, Message, PortNumber, unsupported
 from weft.resource.gateway_api.reference import ParentReference, Weight
 from weft.resource.gateway_api.route_filter import HttpRouteFilter
 
@@ -67,11 +67,12 @@ class CookieConfig(Message, frozen=True, kw_only=True):
 
 
 class SessionPersistence(Message, frozen=True, kw_only=True):
-    """Keep a client at one endpoint."""
+    """Keep a client at one endpoint. `absoluteTimeout` is how long a permanent cookie lives. Of several backends each choice of
+    one is by weight: a session keeps to its endpoint when its backend is chosen again."""
 
     session_name: str = ""
     absolute_timeout: DurationOrZero | None = None
-    idle_timeout: DurationOrZero | None = None
+    idle_timeout: Annotated[DurationOrZero | None, unsupported("Envoy does not know when a session was last used")] = None
     type: Literal["Cookie", "Header"] = "Cookie"
     cookie_config: CookieConfig | None = None
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 from weft.resource.field import Int32, Message, PortNumber, UInt32, unsupported
 from weft.resource.gateway_api.reference import BackendObjectReference, Fraction, LocalObjectReference
 
-_FAILS = unsupported("what it would be asked about is answered with an error")
+_FAILS = unsupported("requests of the rule are answered with an error")
 
 
 class HttpHeader(Message, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from weft.resource.gateway_api.http_route import (
     HttpRoute,
     HttpRouteRule,
     HttpRouteTimeouts,
+    SessionPersistence,
 )
 from weft.resource.gateway_api.reference import ParentReference
 from weft.resource.gateway_api.route_filter import GrpcRouteFilter, HttpRouteFilter
@@ -46,6 +47,8 @@ def http_route(spec: HttpRoute, problems: Problems) -> None:
         _backends(rule.backend_refs, child(path, "backendRefs"), problems)
         if rule.timeouts is not None:
             _timeouts(rule.timeouts, child(path, "timeouts"), problems)
+        if rule.session_persistence is not None:
+            _session(rule.session_persistence, child(path, "sessionPersistence"), problems)
 
 
 def grpc_route(spec: GrpcRoute, problems: Problems) -> None:
@@ -60,6 +63,8 @@ def grpc_route(spec: GrpcRoute, problems: Problems) -> None:
             _named(match.headers, child(place, "headers"), problems, headers=True)
         route_filter.filters(rule.filters, child(path, "filters"), problems)
         _backends(rule.backend_refs, child(path, "backendRefs"), problems)
+        if rule.session_persistence is not None:
+            _session(rule.session_persistence, child(path, "sessionPersistence"), problems)
 
 
 def tls_route(spec: TlsRoute, problems: Problems) -> None:
@@ -175,11 +180,34 @@ def _backends(backends: tuple[HttpBackendRef | GrpcBackendRef, ...], path: str, 
         route_filter.backend(one, place, problems)
         filters: tuple[HttpRouteFilter | GrpcRouteFilter, ...] = one.filters
         route_filter.filters(filters, child(place, "filters"), problems)
-        for number, each in enumerate(filters):
-            if each.type not in ("RequestHeaderModifier", "ResponseHeaderModifier"):
-                at = child(item(child(place, "filters"), number), "type")
-                effect = "only headers are changed for a single backend"
-                problems.add("unsupported-value", at, value=each.type, effect=effect, hint="use it in the rule's filters")
+        if len(backends) > 1:
+            _of_a_part(filters, child(place, "filters"), problems)
+
+
+def _of_a_part(filters: tuple[HttpRouteFilter | GrpcRouteFilter, ...], path: str, problems: Problems) -> None:
+    """What one backend of several cannot have for itself: Envoy chooses it last."""
+    for number, each in enumerate(filters):
+        rewrite = each.url_rewrite if isinstance(each, HttpRouteFilter) else None
+        if rewrite and rewrite.path is None:
+            continue
+        if each.type not in ("RequestHeaderModifier", "ResponseHeaderModifier", "ExtensionRef"):
+            effect = "a backend of several has filters of headers and of the hostname only"
+            hint = "use it in the filters of a rule"
+            problems.add("unsupported-value", child(item(path, number), "type"), value=each.type, effect=effect, hint=hint)
+
+
+def _session(session: SessionPersistence, path: str, problems: Problems) -> None:
+    """A permanent cookie says how long it lives; nothing else has an end that is kept."""
+    permanent = session.cookie_config is not None and session.cookie_config.lifetime_type == "Permanent"
+    if session.session_name:
+        problems.invalid(child(path, "sessionName"), names.header(session.session_name))
+    if session.type == "Header" and session.cookie_config is not None:
+        problems.invalid(child(path, "cookieConfig"), "cookieConfig has no place in a session of type Header", "type: Cookie")
+    elif permanent and not session.absolute_timeout:
+        problems.add("missing-field", child(path, "absoluteTimeout"), name="absoluteTimeout (of a permanent cookie)")
+    elif session.absolute_timeout and not permanent:
+        why, hint = "the session ends with the client's", "cookieConfig: {lifetimeType: Permanent}"
+        problems.add("no-effect", child(path, "absoluteTimeout"), name="absoluteTimeout", why=why, hint=hint)
 
 
 def _timeouts(timeouts: HttpRouteTimeouts, path: str, problems: Problems) -> None:

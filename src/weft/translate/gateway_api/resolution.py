@@ -154,9 +154,10 @@ def _destination(of: Share, missing: set[Ref], failure: int) -> WeightedDestinat
     return WeightedDestination(
         Destination(of.backend.host, "", of.backend.port),
         of.weight,
-        of.request_headers,
+        replace(of.request_headers, set=(*of.request_headers.set, ("host", of.authority)))
+        if of.authority
+        else of.request_headers,
         of.response_headers,
-        authority=of.authority,
     )
 
 
