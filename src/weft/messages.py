@@ -60,6 +60,7 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
     "unknown-port": (W, "the service {host} has no port {port}", "its ports are {ports}"),
     "port-not-named": (W, "the service {host} has several ports and none is named here", "name one in port.number: {ports}"),
     "unknown-subset": (W, "the service {host} has no subset {subset}: what is sent there fails", "{hint}"),
+    "delegate-without-effect": (W, "this rule is out of effect: {why}", "{hint}"),
     "unknown-gateway": (W, "there is no Gateway {gateway}", "{hint}"),
     "unknown-secret": (W, "there is no Secret {namespace}/{name}: {effect}", "{hint}"),
     "unusable-secret": (W, "the Secret {namespace}/{name} cannot be used: {why}: {effect}", ""),

@@ -132,7 +132,8 @@ def test_documented_rules_are_accepted(rule: str) -> None:
         ("headers: {request: {remove: [" + "x" * 1025 + "]}}, " + ROUTE, "invalid-value", "headers.request.remove[0]"),
         ("match: [{queryParams: {? " + "q" * 1025 + " : {}}}], " + ROUTE, "invalid-value", "match[0].queryParams"),
         ("directResponse: {status: 200, body: {bytes: '\u2028'}}", "invalid-value", "directResponse.body.bytes"),
-        ("delegate: {name: b}", "unsupported-field", "delegate"),
+        ("delegate: {namespace: b}", "missing-field", "delegate.name"),
+        ("delegate: {name: b}, " + ROUTE, "conflicting-fields", ""),
     ],
 )
 def test_each_mistake_in_a_rule_is_found_where_it_is(rule: str, code: str, path: str) -> None:
@@ -143,7 +144,9 @@ def test_each_mistake_in_a_rule_is_found_where_it_is(rule: str, code: str, path:
 @pytest.mark.parametrize(
     ("spec", "code", "path"),
     [
-        ("{http: [{" + ROUTE + "}]}", "missing-field", "hosts"),
+        ("{gateways: [g], http: [{" + ROUTE + "}]}", "missing-field", "hosts"),
+        ("{tcp: [{" + ROUTE + "}]}", "missing-field", "hosts"),
+        ("{http: [{delegate: {name: b}}]}", "no-effect", "http[0].delegate"),
         ("{hosts: [a]}", "invalid-value", ""),
         ("{hosts: ['*'], http: [{" + ROUTE + "}]}", "invalid-value", "hosts[0]"),
         ("{hosts: ['*'], gateways: [g, mesh], http: [{" + ROUTE + "}]}", "invalid-value", "hosts[0]"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from weft.model.traffic import ServicePolicy
 from weft.ref import Ref
 from weft.translate.attach import Attachments
+from weft.translate.delegation import Delegation
 from weft.translate.gateway_api.draft import GatewayApi
 from weft.translate.statement import Statement
 
@@ -25,7 +26,8 @@ class Index:
     """`statements` by shelf and name. `rules` are the DestinationRules of a host before they are merged, the older first.
     `referrers` are the resources that name a host, `gateway_referrers` those that name a gateway,
     `credential_referrers` those that name a Secret; `unknown` are the hosts
-    that were named and are not there. `api` is the Gateway API's part."""
+    that were named and are not there. `api` is the Gateway API's part; `delegation` says which VirtualServices are read
+    together."""
 
     statements: Mapping[Shelf, Mapping[str, Statement]] = field(default_factory=dict)
     rules: Mapping[str, tuple[ServicePolicy, ...]] = field(default_factory=dict)
@@ -35,3 +37,4 @@ class Index:
     unknown: frozenset[str] = frozenset()
     api: GatewayApi = GatewayApi()
     credential_referrers: Mapping[str, frozenset[Ref]] = field(default_factory=dict)
+    delegation: Delegation = Delegation()

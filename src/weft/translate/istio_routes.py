@@ -5,17 +5,22 @@ https://istio.io/latest/docs/reference/config/networking/virtual-service/
 """
 
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
+from weft.finding import Finding
 from weft.hostname import full_name
+from weft.messages import finding
 from weft.model import route as model
 from weft.model.labels import labels
 from weft.model.mesh import Settings
-from weft.model.precedence import MESH
+from weft.model.precedence import MESH, visible
 from weft.ref import Ref
 from weft.resource.duration import seconds
 from weft.resource.istio import virtual_service as spec
 from weft.resource.resource import Resource
+from weft.translate.delegate import combined, qualified
+from weft.translate.delegation import leaf_key
 from weft.translate.naming import exported, gateway_name, gateway_names
 from weft.translate.route_matches import http_match, l4_match, string_match
 from weft.translate.statement import Reference, Statement
@@ -29,20 +34,44 @@ _PREFIX = "%PREFIX()%"
 _RETRY_ON = ("connect-failure", "refused-stream", "unavailable", "cancelled")  # `retries` written without `retryOn`
 
 
-def virtual_service(resource: Resource, rules: spec.VirtualService, settings: Settings) -> Statement:
-    """A VirtualService."""
-    return _Reading(resource, rules, settings).statement()
+Leaves = Callable[[str], Resource | None]
+"""The VirtualService without hosts called `namespace/name`."""
+
+
+def virtual_service(
+    resource: Resource, rules: spec.VirtualService, settings: Settings, leaves: Leaves = lambda key: None
+) -> Statement:
+    """A VirtualService. One without hosts holds only where another delegates to it."""
+    return _Reading(resource, rules, settings, leaves).statement()
+
+
+def delegating(root: Resource, settings: Settings, leaves: Leaves) -> Statement:
+    """A VirtualService some of whose rules delegate, with the rules of those it delegates to."""
+    assert isinstance(root.spec, spec.VirtualService)
+    return virtual_service(root, root.spec, settings, leaves)
+
+
+def delegated(leaf: Resource, settings: Settings, named: bool) -> Statement:
+    """A VirtualService without hosts: what it refers to, and whether it is of any use."""
+    assert isinstance(leaf.spec, spec.VirtualService)
+    said = virtual_service(leaf, leaf.spec, settings)
+    if named:
+        return said
+    why = "it has no hosts, and no VirtualService delegates to it"
+    return replace(said, findings=(finding("no-effect", leaf.ref, name="this VirtualService", why=why, hint="add spec.hosts"),))
 
 
 class _Reading:
     """One VirtualService being read: what completes names, and the references found on the way."""
 
-    def __init__(self, resource: Resource, rules: spec.VirtualService, settings: Settings) -> None:
+    def __init__(self, resource: Resource, rules: spec.VirtualService, settings: Settings, leaves: Leaves) -> None:
         self._resource, self._rules, self._domain = resource, rules, settings.domain
+        self._settings, self._leaves = settings, leaves
         self._namespace = resource.meta.namespace
         self._hosts = tuple(dict.fromkeys(self._full(host) for host in rules.hosts))
         self._gateways = gateway_names(rules.gateways or (MESH,), self._namespace)
         self._references: list[Reference] = []
+        self._findings: list[Finding] = []
 
     def statement(self) -> Statement:
         ref, rules = self._resource.ref, self._rules
@@ -52,13 +81,19 @@ class _Reading:
             ref,
             self._gateways,
             exported(rules.export_to, self._namespace),
-            tuple(route for i, one in enumerate(rules.http) if (route := self._http(one, ref.at(f"spec.http[{i}]")))),
+            tuple(route for i, one in enumerate(rules.http) for route in self._rule(one, ref.at(f"spec.http[{i}]"))),
             tuple(self._l4(one, ref.at(f"spec.tcp[{i}]")) for i, one in enumerate(rules.tcp)),
             tuple(self._l4(one, ref.at(f"spec.tls[{i}]")) for i, one in enumerate(rules.tls)),
             self._resource.meta.creation_timestamp,
         )
         gateways = dict(self._named_gateways(ref))
-        return Statement(ref, routes=routes, references=tuple(self._references), gateways=tuple(gateways.items()))
+        return Statement(
+            ref,
+            routes=routes if self._hosts else None,
+            references=tuple(self._references),
+            gateways=tuple(gateways.items()),
+            findings=tuple(self._findings),
+        )
 
     def _full(self, host: str) -> str:
         return full_name(host, self._namespace, self._domain)
@@ -85,6 +120,37 @@ class _Reading:
         return model.Destination(host, one.subset, port)
 
     # HTTP
+
+    def _rule(self, one: spec.HttpRoute, origin: Ref) -> Iterator[model.HttpRoute]:
+        if one.delegate and self._hosts:
+            yield from self._delegated(one, one.delegate, origin)
+        elif route := self._http(one, origin):
+            yield route
+
+    def _delegated(self, one: spec.HttpRoute, to: spec.Delegate, origin: Ref) -> Iterator[model.HttpRoute]:
+        """The rules of the delegate that are within this one, in its namespace's words."""
+        key = leaf_key(to, self._namespace)
+        leaf = self._leaves(key)
+        if leaf is None or not isinstance(leaf.spec, spec.VirtualService):
+            hint = "hosts belong to the one that delegates"
+            self._without_effect(origin, f"there is no VirtualService {key} without hosts", hint)
+            return
+        if not visible(exported(leaf.spec.export_to, leaf.meta.namespace), self._namespace):
+            hint = "exportTo of the delegate says so"
+            self._without_effect(origin, f"{key} is not exported to namespace {self._namespace}", hint)
+            return
+        reading = _Reading(leaf, leaf.spec, self._settings, self._leaves)
+        root = qualified(one, self._namespace)
+        for j, inner in enumerate(leaf.spec.http):
+            merged = combined(root, qualified(inner, leaf.meta.namespace))
+            if merged is None:
+                why = f"what rule http[{j}] of {key} matches is not within what this one matches"
+                self._without_effect(origin, why, "a delegate may narrow a match: a longer prefix, an exact path, more headers")
+            elif not merged.delegate and (route := reading._http(merged, leaf.ref.at(f"spec.http[{j}]"))):
+                yield route
+
+    def _without_effect(self, origin: Ref, why: str, hint: str) -> None:
+        self._findings.append(finding("delegate-without-effect", origin.at("delegate"), why=why, hint=hint))
 
     def _http(self, one: spec.HttpRoute, origin: Ref) -> model.HttpRoute | None:
         action = self._action(one, origin)

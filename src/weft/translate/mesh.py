@@ -5,7 +5,7 @@ at what a change touches; mappings that change are copied shallowly, the others 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from weft.finding import Finding
 from weft.model.mesh import Change, Mesh, Settings
@@ -35,6 +35,7 @@ from weft.resource.resource import Resource
 from weft.resource.weft.traffic_defaults import TrafficDefaults
 from weft.translate.authorization import authorization_policy
 from weft.translate.credentials import config_map, secret
+from weft.translate.delegation import DelegationDraft
 from weft.translate.endpoints import workload_entry
 from weft.translate.envoy_filters import envoy_filter
 from weft.translate.gateway_api.listeners import api_gateway, gateway_class, listener_set, namespace, reference_grant
@@ -42,7 +43,7 @@ from weft.translate.gateway_api.routes import route
 from weft.translate.gateway_api.status import Status
 from weft.translate.index import Index
 from weft.translate.istio_gateways import gateway
-from weft.translate.istio_routes import virtual_service
+from weft.translate.istio_routes import delegated, delegating, virtual_service
 from weft.translate.istio_traffic import destination_rule
 from weft.translate.revision import Revision
 from weft.translate.security import peer_authentication
@@ -72,13 +73,19 @@ def advance(translation: Translation, changes: Iterable[tuple[Resource | None, R
     """The translation after `changes` (before, after; None: was not, is no more), and what differs in the mesh."""
     settings = translation.mesh.settings
     revision = Revision(translation.mesh, translation.findings, translation.index, translation.statuses)
+    delegation = DelegationDraft(translation.index.delegation)
     for old, new in changes:
         if old is not None and (new is None or new.ref != old.ref):
+            delegation.replace(old.ref, None)
             revision.replace(old.ref, None)
-        if new is not None:
+        if new is not None and not delegation.replace(new.ref, new):
             revision.replace(new.ref, statement(new, settings))
+    for root in delegation.touched():
+        revision.replace(root.ref, delegating(root, settings, delegation.leaf))
+    for leaf, named in delegation.leaves():
+        revision.replace(leaf.ref, delegated(leaf, settings, named))
     mesh, change = revision.mesh()
-    findings, index = revision.findings(mesh), revision.index()
+    findings, index = revision.findings(mesh), replace(revision.index(), delegation=delegation.frozen())
     return Translation(mesh, findings, revision.statuses(), index), change
 
 

@@ -29,7 +29,7 @@ Rules = Mapping[str, tuple[ServicePolicy, ...]]
 
 def findings(statement: Statement, mesh: Mesh, rules: Rules) -> tuple[Finding, ...]:
     """All that is wrong with `statement` in `mesh`. `rules` are the DestinationRules of each host before they are merged."""
-    found = [*_of_references(statement, mesh), *_of_gateways(statement, mesh)]
+    found = [*statement.findings, *_of_references(statement, mesh), *_of_gateways(statement, mesh)]
     if statement.routes:
         found += _of_routes(statement.routes, mesh)
     if statement.policy:

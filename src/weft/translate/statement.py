@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from weft.finding import Finding
 from weft.model.authorization import AuthorizationPolicy
 from weft.model.credential import Credential
 from weft.model.defaults import TrafficDefaults
@@ -86,7 +87,7 @@ class Need:
 @dataclass(frozen=True, slots=True)
 class Statement:
     """What one resource says. `backings` stand beside `services`, one each. `gateways` are those it names, `needs` the Secrets.
-    `api` is what is resolved by the rules of the Gateway API."""
+    `api` is what is resolved by the rules of the Gateway API. `findings` are those of what it was read together with."""
 
     ref: Ref
     services: tuple[Service, ...] = ()
@@ -99,6 +100,7 @@ class Statement:
     references: tuple[Reference, ...] = ()
     gateways: tuple[tuple[str, Ref], ...] = ()
     api: Said | None = None
+    findings: tuple[Finding, ...] = ()
     envoy_filter: EnvoyFilter | None = None
     credential: Credential | None = None
     needs: tuple[Need, ...] = ()

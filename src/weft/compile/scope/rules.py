@@ -73,6 +73,7 @@ def http_routes(sight: Sight, rules: RouteSet) -> tuple[RouteInput, ...]:
     sight.origins.add(rules.origin)
     routes: list[RouteInput] = []
     for rule in rules.http:
+        sight.origins.add(rule.origin.resource)
         for match in _matches(sight, rule):
             routes.append(_route(sight, rule, match))
             if matches_all(routes[-1].match):

@@ -117,7 +117,7 @@ class HttpDirectResponse(Message, frozen=True, kw_only=True):
 
 
 class Delegate(Message, frozen=True, kw_only=True):
-    """A VirtualService that has the rest of the rules."""
+    """A VirtualService without hosts that has the rest of the rules."""
 
     name: str = ""
     namespace: str = ""
@@ -202,7 +202,7 @@ class HttpRoute(Message, frozen=True, kw_only=True):
     route: tuple[HttpRouteDestination, ...] = ()
     redirect: HttpRedirect | None = None
     direct_response: HttpDirectResponse | None = None
-    delegate: Annotated[Delegate | None, unsupported("write its rules here")] = None
+    delegate: Delegate | None = None
     rewrite: HttpRewrite | None = None
     timeout: DurationOrZero | None = None
     retries: HttpRetry | None = None

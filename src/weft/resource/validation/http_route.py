@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from weft.resource import names, regex
 from weft.resource.field_path import below, child, item
 from weft.resource.istio.virtual_service import (
+    Delegate,
     Headers,
     HttpDirectResponse,
     HttpMatch,
@@ -53,6 +54,8 @@ def http_route(route: HttpRoute, path: str, problems: Problems) -> None:
         headers(share.headers, child(place, "headers"), problems)
     weights(route.route, child(path, "route"), problems)
     headers(route.headers, child(path, "headers"), problems)
+    if route.delegate is not None:
+        _delegate(route.delegate, child(path, "delegate"), problems)
     if route.redirect is not None:
         redirect(route.redirect, child(path, "redirect"), problems)
     if route.direct_response is not None:
@@ -74,11 +77,20 @@ def _action(route: HttpRoute, path: str, problems: Problems) -> None:
         "delegate": route.delegate is not None,
     }
     if not any(actions.values()):
-        problems.invalid(path, "this rule does nothing: route, redirect or directResponse is needed")
+        problems.invalid(path, "this rule does nothing: route, redirect, directResponse or delegate is needed")
     problems.conflict(path, actions, "a rule does one of them")
     for name in ("redirect", "directResponse"):
         for beside, there in (("rewrite", route.rewrite is not None), ("fault", route.fault is not None)):
             problems.conflict(path, {name: actions[name], beside: there})
+
+
+def _delegate(to: Delegate, path: str, problems: Problems) -> None:
+    if not to.name:
+        problems.add("missing-field", child(path, "name"), name="name")
+    else:
+        problems.invalid(child(path, "name"), names.subdomain(to.name))
+    if to.namespace:
+        problems.invalid(child(path, "namespace"), names.label(to.namespace))
 
 
 def http_match(match: HttpMatch, path: str, problems: Problems) -> None:

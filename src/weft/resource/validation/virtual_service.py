@@ -46,10 +46,10 @@ def _networks(spec: VirtualService, problems: Problems) -> None:
 
 
 def hosts(spec: VirtualService, problems: Problems) -> None:
-    """At least one; `*` only at gateways."""
+    """At least one, unless it is there for others to delegate to; `*` only at gateways."""
     path = child(_SPEC, "hosts")
     if not spec.hosts:
-        problems.add("missing-field", path, name="hosts")
+        _delegate(spec, path, problems)
     in_mesh = not spec.gateways or "mesh" in spec.gateways
     for index, host in enumerate(spec.hosts):
         place = item(path, index)
@@ -60,6 +60,16 @@ def hosts(spec: VirtualService, problems: Problems) -> None:
         if spec.gateways and (spec.tcp or spec.tls):
             _server_name(host, place, problems)
     duplicates([(host.lower(), item(path, index)) for index, host in enumerate(spec.hosts)], "the host", problems)
+
+
+def _delegate(spec: VirtualService, path: str, problems: Problems) -> None:
+    """What has no hosts has HTTP rules only, and sends on to nobody else."""
+    if spec.gateways or spec.tcp or spec.tls or not spec.http:
+        problems.add("missing-field", path, name="hosts")
+    for index, route in enumerate(spec.http):
+        if route.delegate is not None:
+            why = "a VirtualService without hosts is one that others delegate to, and there is one step only"
+            problems.add("no-effect", child(item("spec.http", index), "delegate"), name="delegate", why=why, hint="")
 
 
 def _server_name(host: str, path: str, problems: Problems) -> None:
