@@ -19,7 +19,7 @@ SAID = (
     r'"peer":"spiffe://cluster.local/ns/default/sa/web"',
     r"close: reviews.default",
     r'"version":"v2"',
-    r"wrong.yaml:\d+: error weight-sum",
+    r"wrong.yaml:\d+: error weight-total",
     r'"peer":"spiffe://cluster.local/ns/default/sa/web"',
     r"outbound\|9080\|v1\|reviews.default.svc.cluster.local",
     r"virtualservice.networking.istio.io/reviews",

@@ -91,6 +91,17 @@ INPUT = {
         "there is no field retires",
         "did you mean retries",
     ),
+    "weights that miss a hundred": Wrong(
+        HEAD
+        + "  http:\n  - route:\n    - {destination: {host: reviews}, weight: 80}\n"
+        + "    - {destination: {host: reviews}, weight: 30}\n",
+        7,
+        "weight-total",
+        "spec.http[0].route",
+        "the weights add up to 110, not 100",
+        "write 73, 27",
+        warned=True,
+    ),
     "weights that nobody has": Wrong(
         HEAD
         + "  http:\n  - route:\n    - {destination: {host: reviews}, weight: 0}\n"

@@ -57,7 +57,7 @@ def test_documented_rules_are_accepted(rule: str) -> None:
         ("route: [{destination: {host: a}, weight: 50}, {destination: {host: b}, weight: 40}]", "weight-total", "route"),
         ("route: [{destination: {host: a}}, {destination: {host: b}}]", "weight-sum", "route"),
         ("route: [{destination: {host: a}, weight: 0}, {destination: {host: b}, weight: 0}]", "weight-sum", "route"),
-        ("route: [{destination: {host: a}, weight: 1}, {destination: {host: b}, weight: 1}]", "weight-total", "route"),
+        ("route: [{destination: {host: a}, weight: 99}, {destination: {host: b}, weight: 99}]", "weight-total", "route"),
         ("route: [{destination: {host: a}, weight: -1}]", "invalid-value", "route[0].weight"),
         ("route: [{destination: {host: '*.a'}}]", "invalid-value", "route[0].destination.host"),
         ("route: [{destination: {host: 'a:80'}}]", "invalid-value", "route[0].destination.host"),
@@ -194,9 +194,9 @@ def test_documented_specs_are_accepted(spec: str) -> None:
 
 def test_a_wrong_sum_is_answered_with_weights_that_fit() -> None:
     """The hint keeps the shares and makes a hundred of them."""
-    shares = [{"destination": {"host": "a"}, "weight": weight} for weight in (2, 1, 0)]
+    shares = [{"destination": {"host": "a"}, "weight": weight} for weight in (80, 40, 0)]
     spec = {"hosts": ["a"], "http": [{"route": shares}]}
     raw = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "a"}, "spec": spec}
     (found,) = decode(raw).findings
-    assert found.message == "the weights add up to 3, not 100: each destination gets its part of 3"
+    assert found.message == "the weights add up to 120, not 100: each destination gets its part of 120"
     assert found.hint == "for these shares in percent write 67, 33, 0"

@@ -23,10 +23,11 @@ from weft.resource.decode import decode
 from weft.resource.yaml_document import Document
 
 Json = Mapping[str, Any]
-UNRESOLVED = ("unknown-subset", "unknown-host")
-"""References to what does not exist: no error to the API, since resources may come in any order, but to `weft apply`."""
+UNRESOLVED = ("unknown-subset", "unknown-host", "weight-total")
+"""References to what does not exist, and what looks like a slip of the pen: no error to the API, since resources may come in any
+order and Istio takes any weights, but to `weft apply`."""
 
-INSISTING = "--allow-unresolved applies it although a host or subset does not exist yet"
+INSISTING = "--allow-unresolved applies it all the same"
 FIELD_MANAGER = "weft-apply"
 
 app = typer.Typer(add_completion=False)
@@ -46,7 +47,7 @@ def command(
     files: Annotated[list[str], typer.Option("--filename", "-f", help="A file, a folder, or - for standard input; repeatable.")],
     recursive: Annotated[bool, typer.Option("--recursive", "-R", help="Read folders within folders.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen and write nothing.")] = False,
-    allow_unresolved: Annotated[bool, typer.Option(help="Apply although a host or subset that is named does not exist.")] = False,
+    allow_unresolved: Annotated[bool, typer.Option(help="Apply what names nothing yet, and weights that miss 100.")] = False,
     namespace: Namespace = "",
     kubeconfig: Kubeconfig = None,
     record: Annotated[Path | None, typer.Option(help="Write the API paths of what was applied here.", hidden=True)] = None,

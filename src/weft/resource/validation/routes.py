@@ -28,13 +28,13 @@ def _host_hint(host: str) -> str:
 
 def weights(route: Sequence[HttpRouteDestination | L4RouteDestination], path: str, problems: Problems) -> None:
     """Relative to their sum, as in Istio: of several destinations one must have a weight; a single one gets all whatever it has.
-    Most people mean percentages, so that another sum is worth a warning."""
+    Parts such as 1 and 3 are plain; a sum near 100 is mostly a slip of the pen in percentages."""
     given = [share.weight or 0 for share in route]
     for index, weight in enumerate(given):
         if weight < 0:
             problems.invalid(child(item(path, index), "weight"), f"{weight} is not a share of the traffic: at least 0")
     total = sum(given)
-    if min(given, default=0) < 0 or total == 100 or len(route) < 2:
+    if min(given, default=0) < 0 or total == 100 or len(route) < 2 or (total and not 50 <= total <= 200):
         return
     code, shares = ("weight-total", "these") if total else ("weight-sum", "equal")
     problems.add(code, path, total=total, hint=f"for {shares} shares in percent write {_scaled(given)}")
