@@ -4,7 +4,9 @@ An ERROR refuses the write; everything else is told and let through, since resou
 refused for what it would break, never for what is broken already.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from weft.compile.snapshot import Cache
 from weft.controlplane.api.admission import Admission
@@ -15,6 +17,7 @@ from weft.controlplane.touched import touched
 from weft.finding import Finding, Severity
 from weft.model.mesh import Change, Mesh
 from weft.ref import Ref
+from weft.resource.large import is_large
 from weft.resource.resource import Resource
 from weft.store.store import Key
 from weft.translate.mesh import Translation, advance
@@ -32,16 +35,18 @@ class Judge:
 
     async def admit(self, changes: Sequence[Admission]) -> tuple[Finding, ...]:
         """Every finding about the objects as they would be after all of `changes`."""
-        imagined = self._reconciler.imagined((_key(change), change.new) for change in changes)
+        large = is_large(change.new for change in changes)
+        imagine = self._reconciler.imagining((_key(change), change.new) for change in changes)
+        imagined = await asyncio.to_thread(imagine) if large else imagine()
         if any(finding.severity is Severity.ERROR for finding in imagined.findings):
             return imagined.findings
-        return imagined.findings + await self._asked(imagined)
+        return imagined.findings + await self._asked(imagined, large)
 
-    async def _asked(self, imagined: Imagined) -> tuple[Finding, ...]:
+    async def _asked(self, imagined: Imagined, large: bool) -> tuple[Finding, ...]:
         """What Envoy has against the mesh as it would be, and had not before."""
         new = {resource.ref: (old, resource) for old, resource in imagined.changes if resource is not None}
         before, after = imagined.before.mesh, imagined.after.mesh
-        refused = await self._refusals(before, after, imagined.change) if new else ()
+        refused = await self._refusals(before, after, imagined.change, large) if new else ()
         if not refused:
             return ()
         old = {_what(each) for each in await self._refusals(before, before, imagined.change)}
@@ -53,8 +58,9 @@ class Judge:
                     found.setdefault((finding.ref.resource, refusal.words), finding)
         return tuple(found.values())
 
-    async def _refusals(self, before: Mesh, after: Mesh, change: Change) -> tuple[Refusal, ...]:
-        return await refusals(self._canary, touched(before, after, change, self._cache))
+    async def _refusals(self, before: Mesh, after: Mesh, change: Change, large: bool = False) -> tuple[Refusal, ...]:
+        look = partial(touched, before, after, change, self._cache)
+        return await refusals(self._canary, await asyncio.to_thread(look) if large else look())
 
     async def _guilty(
         self, after: Translation, refusal: Refusal, new: dict[Ref, tuple[Resource | None, Resource]]

@@ -6,6 +6,7 @@ The first change goes out at once; what arrives while it is translated goes out 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from weft.compile.snapshot import Cache, snapshot
@@ -15,6 +16,7 @@ from weft.model.workload import Proxy
 from weft.ref import Ref
 from weft.resource.decode import decode
 from weft.resource.kinds import KINDS, by_plural
+from weft.resource.large import is_large
 from weft.resource.resource import Resource
 from weft.store.store import Event, EventType, Gone, Key, Store, Stored
 from weft.telemetry.demand import Asked
@@ -159,17 +161,12 @@ class Reconciler:
 
     def imagined(self, changes: Iterable[tuple[Key, Mapping[str, Any] | None]]) -> Imagined:
         """The mesh as it would be if these objects (None: deleted) were written now."""
-        pairs: list[tuple[Resource | None, Resource | None]] = []
-        read: list[Reading] = []
-        for key, body in changes:
-            new = Reading(None, (), ()) if body is None else reading(Stored(key, body, 0))
-            read.append(new)
-            pairs.append((self._in_effect(key), new.resource))
-        after, change = advance(self._translation, pairs)
-        findings: list[Finding] = []
-        for new in read:
-            findings += new.findings + (() if new.resource is None else tuple(after.findings.get(new.resource.ref, ())))
-        return Imagined(tuple(pairs), tuple(findings), self._translation, after, change)
+        return self.imagining(changes)()
+
+    def imagining(self, changes: Iterable[tuple[Key, Mapping[str, Any] | None]]) -> Callable[[], Imagined]:
+        """What imagines it, in whatever thread: all that changes is looked up now."""
+        wanted = [(key, body, self._in_effect(key)) for key, body in changes]
+        return partial(_imagined, self._translation, wanted)
 
     def _in_effect(self, key: Key) -> Resource | None:
         held, read = self._quarantine.get(key), self._readings.get(key)
@@ -231,12 +228,19 @@ class Reconciler:
         while True:
             try:
                 async for events in _batches(self._store.watch(since=self._revision)):
-                    self._publish(self._apply(events))
+                    self._publish(self._apply(events, await self._ahead(events)))
             except Gone:
                 await self.load()
                 self._publish(Change(everything=True))
 
-    def _apply(self, events: Iterable[Event]) -> Change:
+    async def _ahead(self, events: Iterable[Event]) -> Mapping[int, Reading]:
+        """The large ones among the objects, read in a thread, by revision: nobody waits for them meanwhile."""
+        large = [event.object for event in events if event.type is not EventType.DELETED and is_large([event.object.body])]
+        return {
+            each.revision: await asyncio.to_thread(reading, each, self._readings.get(each.key)) for each in large
+        }  # fmt: skip
+
+    def _apply(self, events: Iterable[Event], read: Mapping[int, Reading]) -> Change:
         first: dict[Key, Resource | None] = {}
         for event in events:
             key = event.object.key
@@ -245,7 +249,7 @@ class Reconciler:
             if event.type is EventType.DELETED:
                 self._readings.pop(key, None)
             else:
-                self._readings[key] = reading(event.object, old)
+                self._readings[key] = read.get(event.object.revision) or reading(event.object, old)
             self._revision = event.object.revision
         pairs = [(old, self._new(key, old)) for key, old in first.items()]
         before = self._translation
@@ -270,6 +274,22 @@ class Reconciler:
     def _touch(self, keys: Iterable[Key]) -> None:
         self.touched.update(keys)
         self.reported.set()
+
+
+def _imagined(
+    before: Translation, wanted: Iterable[tuple[Key, Mapping[str, Any] | None, Resource | None]]
+) -> Imagined:  # fmt: skip
+    pairs: list[tuple[Resource | None, Resource | None]] = []
+    read: list[Reading] = []
+    for key, body, old in wanted:
+        new = Reading(None, (), ()) if body is None else reading(Stored(key, body, 0))
+        read.append(new)
+        pairs.append((old, new.resource))
+    after, change = advance(before, pairs)
+    findings: list[Finding] = []
+    for new in read:
+        findings += new.findings + (() if new.resource is None else tuple(after.findings.get(new.resource.ref, ())))
+    return Imagined(tuple(pairs), tuple(findings), before, after, change)
 
 
 def _differing(before: Mapping[Ref, object], after: Mapping[Ref, object]) -> Iterator[Key]:

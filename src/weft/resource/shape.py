@@ -21,6 +21,23 @@ class Reading:
     problems: Problems
     around: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     lenient: bool = False  # unknown fields are ignored with a warning, as in metadata
+    elements: int = 0  # of all lists and mappings so far
+
+    def takes(self, number: int, path: str) -> bool:
+        """Whether there is room for `number` elements more. Where there is none the resource is read no further there: who
+        writes a million rules is told so at once, and nobody waits until they were read."""
+        full = self.elements > MOST_ELEMENTS
+        self.elements += number
+        if self.elements <= MOST_ELEMENTS:
+            return True
+        if not full:
+            hint = "split it into several resources"
+            self.problems.invalid(path, f"with these {number} the resource has more than {MOST_ELEMENTS} elements", hint)
+        return False
+
+
+MOST_ELEMENTS = 10_000
+"""In all lists and mappings of one resource together."""
 
 
 class Shape(Protocol):
@@ -164,6 +181,8 @@ class Sequence:
                 f"{self.least} element is needed" if len(value) < self.least else f"at most {self.most} elements are allowed"
             )
             reading.problems.invalid(path, f"the list has {len(value)} elements: {problem}")
+        if not reading.takes(len(value), path):
+            return self.empty
         return tuple(self.of.read(element, item(path, index), reading) for index, element in enumerate(value))
 
 
@@ -178,6 +197,8 @@ class Table:
         if not isinstance(value, Mapping):
             hint = "remove the dash: this is a mapping, not a list" if isinstance(value, list | tuple) else ""
             wrong(reading, path, "a mapping", value, hint)
+            return self.empty
+        if not reading.takes(len(value), path):
             return self.empty
         return {str(key): self.of.read(inner, child(path, str(key)), reading) for key, inner in value.items()}
 

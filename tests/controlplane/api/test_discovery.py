@@ -47,7 +47,8 @@ async def test_aggregated_discovery(api: Api) -> None:
         served = {
             (group["metadata"]["name"], each["resource"])
             for group in found["items"]
-            for each in group["versions"][0]["resources"]
+            for version_of in group["versions"]
+            for each in version_of["resources"]
         }
         assert {(kind.group, kind.plural) for kind in KINDS if kind.group} <= served
     both = ",".join(AGGREGATED.format(version) for version in ("v2", "v2beta1"))

@@ -5,6 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from weft.finding import Finding, Severity
 from weft.resource.decode import decode
 from weft.resource.kind import Kind
 from weft.resource.kinds import KINDS
+from weft.resource.large import is_large
 from weft.store.store import Conflict, Delete, Json, Key, Put, Store, Stored
 
 T = TypeVar("T")
@@ -91,7 +93,8 @@ class Judged:
 
 async def judged(resources: Resources, changes: Sequence[Change], options: Options) -> Judged:
     """What is to be said of `changes`. Unknown fields are left out of what will be written unless validation is Strict."""
-    read = [_read(change, options.validation) for change in changes]
+    decode_all = partial(_read_all, changes, options.validation)
+    read = await asyncio.to_thread(decode_all) if is_large(change.new for change in changes) else decode_all()
     changes = [change for change, _ in read]
     findings = [finding for _, found in read for finding in found]
     admissions = [
@@ -142,6 +145,10 @@ async def settled(attempt: Callable[[], Awaitable[T]]) -> T:
 
 def _forbids(finding: Finding, options: Options) -> bool:
     return finding.severity is Severity.ERROR or finding.code in options.refuse
+
+
+def _read_all(changes: Sequence[Change], validation: str) -> list[tuple[Change, tuple[Finding, ...]]]:
+    return [_read(change, validation) for change in changes]
 
 
 def _read(change: Change, validation: str) -> tuple[Change, tuple[Finding, ...]]:
