@@ -40,10 +40,13 @@ class View:
 
 
 class Cache:
-    """Compiled resources by their input; the least recently used go first when there are more than `size`."""
+    """Compiled resources by their input; the least recently used go first when there are more than `size`, or more than `weight`
+    bytes of them (an input takes several times as much memory as what is made of it)."""
 
-    def __init__(self, size: int = 50_000) -> None:
+    def __init__(self, size: int = 50_000, weight: int = 1 << 30) -> None:
         self._size = size
+        self._weight = weight
+        self._weighs = 0
         self._made: OrderedDict[tuple[Callable[..., Any], Hashable], EnvoyResource] = OrderedDict()
         self._lists: OrderedDict[tuple[Hashable, ...], tuple[EnvoyResource, ...]] = OrderedDict()
         self._view: View | None = None
@@ -54,8 +57,10 @@ class Cache:
         found = self._made.get(key)
         if found is None:
             found = self._made[key] = make(of)
-            if len(self._made) > self._size:
-                self._made.popitem(last=False)
+            self._weighs += len(found.body)
+            while len(self._made) > self._size or (self._weighs > self._weight and len(self._made) > 1):
+                _, gone = self._made.popitem(last=False)
+                self._weighs -= len(gone.body)
         else:
             self._made.move_to_end(key)
         return found

@@ -23,6 +23,7 @@ from weft.store.store import Key
 from weft.translate.mesh import Translation, advance
 
 _KEPT = 5_000  # compiled resources, so that what a write leaves as it is costs nothing
+_KEPT_BYTES = 16 << 20
 
 
 class Judge:
@@ -31,7 +32,7 @@ class Judge:
     def __init__(self, reconciler: Reconciler, canary: Canary) -> None:
         self._reconciler = reconciler
         self._canary = canary
-        self._cache = Cache(_KEPT)
+        self._cache = Cache(_KEPT, _KEPT_BYTES)
 
     async def admit(self, changes: Sequence[Admission]) -> tuple[Finding, ...]:
         """Every finding about the objects as they would be after all of `changes`."""

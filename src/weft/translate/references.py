@@ -20,6 +20,7 @@ from weft.model.service import Service
 from weft.model.traffic import ServicePolicy, TrafficPolicy
 from weft.ref import Ref
 from weft.translate.gateway_api.written import GROUP
+from weft.translate.gateway_conflicts import conflicts
 from weft.translate.precedence import age, together
 from weft.translate.statement import Reference, Statement
 from weft.translate.subset_hint import missing_subsets_hint
@@ -34,6 +35,8 @@ def findings(statement: Statement, mesh: Mesh, rules: Rules) -> tuple[Finding, .
         found += _of_routes(statement.routes, mesh)
     if statement.policy:
         found += _of_rule(statement.policy, rules.get(statement.policy.host, ()))
+    if statement.gateway:
+        found += conflicts(statement.gateway, mesh.gateways)
     if said := statement.peer_authentication:
         found += _of_peer_authentication(said, mesh.peer_authentications.get(said.namespace, ()))
     if statement.defaults:

@@ -23,6 +23,7 @@ from weft.translate.endpoints import endpoints, order
 from weft.translate.gateway_api.draft import GatewayApiDraft
 from weft.translate.gateway_api.status import Status, findings
 from weft.translate.gateway_api.written import GROUP, Gateway, Place, Said
+from weft.translate.gateway_conflicts import neighbours
 from weft.translate.index import WORKLOADS, Index, Shelf, shelf
 from weft.translate.precedence import merged, ordered, ordered_services, replaced
 from weft.translate.recheck import Recheck
@@ -304,6 +305,8 @@ class Revision:
         for host in self._rules.changed():
             recheck.refs(one.origin for one in self._rules.get(host) or ())
         recheck.gateways(self._gateways.changed(), self._gateways.appeared_or_gone(), mesh.gateways)
+        both = [of.get(key) for key in self._gateways.changed() for of in (self._old.gateways, mesh.gateways)]
+        recheck.refs(neighbours([one for one in both if one], mesh.gateways))
         recheck.refs(self._api.statuses.changed())
         recheck.credentials(self._credentials.changed())
         return recheck.findings(

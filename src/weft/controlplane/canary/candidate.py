@@ -45,11 +45,11 @@ class Candidate:
 
 def candidates(of: EnvoyResource) -> tuple[Candidate, ...]:
     """The questions about `of`; none for what needs no judging (endpoints, secrets)."""
-    return _candidates(of.type_url, of.name, of.version, of.body)
+    kept = _candidates if len(of.body) < _LARGE else _large_candidates
+    return kept(of.type_url, of.name, of.version, of.body)
 
 
-@lru_cache(maxsize=4096)
-def _candidates(type_url: TypeUrl, name: str, version: str, body: bytes) -> tuple[Candidate, ...]:
+def _made(type_url: TypeUrl, name: str, version: str, body: bytes) -> tuple[Candidate, ...]:
     if type_url == CLUSTER:
         return (Candidate(CLUSTER, f"c{version}", name, _cluster(body)),)
     if type_url == LISTENER:
@@ -62,6 +62,11 @@ def _candidates(type_url: TypeUrl, name: str, version: str, body: bytes) -> tupl
         host.name = "host"
         return (routes(host),)
     return ()
+
+
+_LARGE = 1 << 16
+_candidates = lru_cache(maxsize=4096)(_made)
+_large_candidates = lru_cache(maxsize=16)(_made)
 
 
 def routes(host: VirtualHost) -> Candidate:

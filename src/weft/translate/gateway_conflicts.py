@@ -1,0 +1,63 @@
+"""Servers of Istio's Gateways that stand in each other's way: on one port, for workloads that both may select.
+
+Plain TCP has a port for itself, and yields to HTTP; of two servers that TLS would reach by the same name the older Gateway's
+is meant (`compile.scope.gateway` decides it so).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from weft.finding import Finding
+from weft.messages import finding
+from weft.model.gateway import Gateway, Server, ServerTls
+from weft.ref import Ref
+
+_HTTP = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB")
+
+
+def conflicts(of: Gateway, gateways: Mapping[str, Gateway]) -> Iterator[Finding]:
+    """One finding for each server of `of` that another Gateway's takes the place of."""
+    others = [one for one in gateways.values() if one.key != of.key and "~" not in one.key and _meet(one, of)]
+    for server in of.servers:
+        there = [(one, each) for one in others for each in one.servers if each.port == server.port]
+        winner = next((one for one, each in there if _wins(one, each, of, server)), None)
+        if winner and _is_older(winner, of):
+            what = f"two Gateways open port {server.port} for the same"
+            yield finding("conflict", server.origin, what=what, other=winner.origin, hint="use another port or other hosts")
+        elif winner:
+            why = f"{winner.origin} opens port {server.port} for HTTP, which comes first"
+            yield finding("listener-not-served", server.origin, reason="ProtocolConflict", why=why)
+
+
+def _is_older(one: Gateway, other: Gateway) -> bool:
+    return (one.created, one.namespace, one.name) < (other.created, other.namespace, other.name)
+
+
+def _wins(other: Gateway, its: Server, of: Gateway, server: Server) -> bool:
+    older = _is_older(other, of)
+    if _is_plain_tcp(server):
+        return _is_http(its) or (_is_plain_tcp(its) and older)
+    if server.tls is ServerTls.NONE or its.tls is ServerTls.NONE:
+        return False
+    return older and bool({host for _, host in server.hosts} & {host for _, host in its.hosts})
+
+
+def _is_http(server: Server) -> bool:
+    return server.tls is ServerTls.NONE and server.protocol.upper() in _HTTP
+
+
+def _is_plain_tcp(server: Server) -> bool:
+    return server.tls is ServerTls.NONE and not _is_http(server)
+
+
+def _meet(one: Gateway, other: Gateway) -> bool:
+    """Whether one workload may open both."""
+    mine = dict(one.selector)
+    return all(mine.get(key, value) == value for key, value in other.selector)
+
+
+def neighbours(changed: Iterable[Gateway], gateways: Mapping[str, Gateway]) -> Iterator[Ref]:
+    """The Gateways that share a port with one that changed."""
+    ports = {server.port for one in changed for server in one.servers}
+    for one in gateways.values() if ports else ():
+        if any(server.port in ports for server in one.servers):
+            yield one.origin
