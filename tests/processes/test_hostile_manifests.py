@@ -148,7 +148,8 @@ def others(mesh: RunningMesh) -> Iterator[Watch]:
         over.set()
         asker.join()
         watch.grown = process.memory_info().rss - before
-        print(f"{len(watch.answers)} answers, the slowest after {max(watch.answers, default=0):.2f} s; grown by {watch.grown >> 20} MiB")
+        slowest = max(watch.answers, default=0)
+        print(f"{len(watch.answers)} answers, the slowest after {slowest:.2f} s; grown by {watch.grown >> 20} MiB")
 
 
 def refusal(api: ApiClient, body: Json) -> Json:
@@ -173,7 +174,7 @@ def test_what_is_wrong_is_refused_and_nobody_else_notices(mesh: RunningMesh) -> 
 
 
 TOLD: dict[str, tuple[list[Json], str]] = {
-    "one host twice": ([virtual_service("h1", hosts=("ratings", "RATINGS"))], "stands twice"),
+    "one host twice": ([virtual_service("h1", hosts=("ratings", "RATINGS"))], "is there twice"),
     "two owners of a host": ([virtual_service("h1"), virtual_service("h2")], "h1"),
     "rules that lead in a circle": (
         [
