@@ -47,6 +47,60 @@ class _Recorder(Speaker):
         return super().answer(method, target, headers, body_length, protocol)
 
 
+class _AfterProxy(asyncio.Protocol):
+    """An endpoint that is told first, in the PROXY protocol, who called; without that it answers nothing."""
+
+    def __init__(self, speaker: Speaker) -> None:
+        self._speaker = speaker
+        self._first = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keeps the transport."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Leaves out the header, and hands on the rest."""
+        self._first += data
+        length = self._header()
+        if length is None:
+            return
+        if not length:
+            self._transport.close()
+            return
+        echo = Echo(self._speaker)
+        self._transport.set_protocol(echo)
+        echo.connection_made(self._transport)
+        if rest := self._first[length:]:
+            echo.data_received(rest)
+
+    def _header(self) -> int | None:
+        """The header's length; None: it is not whole yet, 0: there is none."""
+        said = self._first
+        if said[:12] == _SIGNATURE[: len(said)][:12]:
+            return 16 + int.from_bytes(said[14:16], "big") if len(said) >= 16 else None
+        if said[:6] == b"PROXY "[: len(said)][:6]:
+            return said.index(b"\r\n") + 2 if b"\r\n" in said else None
+        return 0
+
+
+class _NextProxy(_AfterProxy):
+    """An endpoint that is a proxy: it takes CONNECT, and answers what comes after it itself."""
+
+    def _header(self) -> int | None:
+        if b"\r\n\r\n" not in self._first:
+            return None
+        head = self._first.partition(b"\r\n\r\n")[0]
+        if not head.startswith(b"CONNECT "):
+            return 0
+        self._transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        return len(head) + 4
+
+
+_KINDS: dict[str, type[asyncio.Protocol]] = {"": Echo, "proxy protocol": _AfterProxy, "tunnel": _NextProxy}
+_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+
+
 @dataclass
 class Backends:
     """All servers, in one thread. `seen` is every request since it was last cleared."""
@@ -61,10 +115,17 @@ class Backends:
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
     def start(
-        self, endpoints: Iterable[Endpoint], tls: Iterable[str], outside: Iterable[str], domain: str, folder: Path
+        self,
+        endpoints: Iterable[Endpoint],
+        tls: Iterable[str],
+        outside: Iterable[str],
+        domain: str,
+        folder: Path,
+        odd: Mapping[str, str],
     ) -> dict[str, int]:
         """Servers for these endpoints: the real port of each `address:port`. `tls` are endpoints that speak TLS of their own,
-        `outside` addresses at which somebody answers whom the mesh knows nothing of. Unix sockets are made in `folder`."""
+        `odd` those that want the PROXY protocol (`proxy protocol`) or are proxies (`tunnel`), `outside` addresses at which
+        somebody answers whom the mesh knows nothing of. Unix sockets are made in `folder`."""
         own = set(tls)
         ports: dict[str, int] = {}
         for one in endpoints:
@@ -76,7 +137,7 @@ class Backends:
             if name not in ports and not one.address.startswith("127.") and one.address != "localhost":
                 identity = f"spiffe://{domain}/ns/{one.namespace}/sa/{one.service_account}" if one.mtls else ""
                 context = self._context(identity) if identity else self._context("") if name in own else None
-                ports[name] = self._run(self._serve(name, context, "127.0.0.1", 0))
+                ports[name] = self._run(self._serve(name, context, "127.0.0.1", 0, odd.get(name, "")))
         for name in outside:
             host, _, port = name.rpartition(":")
             self._run(self._serve(name, None, host if host.startswith("127.") else "127.0.0.1", int(port)))
@@ -90,9 +151,9 @@ class Backends:
     def _run(self, what: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(what, self._loop).result(20)
 
-    async def _serve(self, name: str, context: ssl.SSLContext | None, host: str, port: int) -> int:
+    async def _serve(self, name: str, context: ssl.SSLContext | None, host: str, port: int, kind: str = "") -> int:
         speaker = _Recorder(service="story", instance=name, log=self.seen)
-        server = await self._loop.create_server(lambda: Echo(speaker), host, port, ssl=context, reuse_port=bool(port))
+        server = await self._loop.create_server(lambda: _KINDS[kind](speaker), host, port, ssl=context, reuse_port=bool(port))
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 

@@ -123,8 +123,14 @@ class Replay:
         self.folder.mkdir(parents=True, exist_ok=True)
         endpoints = [one for found in story.mesh.endpoints.values() for one in found]
         said = story.said
+        odd = {name: kind for kind in ("proxy protocol", "tunnel") for name in said.get(f"{kind} endpoints", ())}
         ports = self.backends.start(
-            endpoints, said.get("tls endpoints", ()), said.get("outside", ()), story.mesh.settings.trust_domain, self.folder
+            endpoints,
+            said.get("tls endpoints", ()),
+            said.get("outside", ()),
+            story.mesh.settings.trust_domain,
+            self.folder,
+            odd,
         )
         self.closing.callback(self.backends.stop)
         for name in story.proxies:

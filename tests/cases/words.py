@@ -66,6 +66,8 @@ def _forwarded(of: Forwarded, call: Call) -> dict[str, Any]:
         said["to"] = {cluster(one.cluster): round(one.percent, 2) for one in of.shares}
     if places := {place.locality or "nowhere": round(place.percent, 1) for share in of.shares for place in share.places}:
         said["places"] = places
+    if of.shares[0].tunnel:
+        said["tunnel"] = of.shares[0].tunnel
     if not any(share.endpoints for share in of.shares):
         said["endpoints"] = "none"
     edits = [_share(one, call) for one in of.shares]

@@ -12,6 +12,8 @@ from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.cluster.v3.outlier_detection_pb2 import OutlierDetection
 from envoy.config.core.v3.base_pb2 import TransportSocket
 from envoy.extensions.clusters.dynamic_forward_proxy.v3.cluster_pb2 import ClusterConfig
+from envoy.extensions.transport_sockets.proxy_protocol.v3.upstream_proxy_protocol_pb2 import ProxyProtocolUpstreamTransport
+from envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer_pb2 import RawBuffer
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 
 from weft.compile import tls
@@ -27,6 +29,7 @@ from weft.model.traffic import OutlierDetection as Outliers
 UNLIMITED = 2**32 - 1
 _CONNECT_TIMEOUT = 10.0  # Istio's default
 _BUDGET = RetryBudget(20.0, 3)  # of what is written of one, and Envoy's
+_RAW = "envoy.transport_sockets.raw_buffer"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -99,6 +102,18 @@ def _slow_start(of: Warmup) -> dict[str, Any]:
 
 
 def _transport_socket(of: ClusterInput) -> TransportSocket | None:
+    """The PROXY protocol comes before all else; a sidecar would take it for a broken TLS connection."""
+    inner = _inner_socket(of)
+    if not of.policy.proxy_protocol or isinstance(of.transport, MeshTls):
+        return inner
+    message = ProxyProtocolUpstreamTransport(
+        config={"version": of.policy.proxy_protocol},
+        transport_socket=inner or TransportSocket(name=_RAW, typed_config=packed(RawBuffer())),
+    )
+    return TransportSocket(name="envoy.transport_sockets.upstream_proxy_protocol", typed_config=packed(message))
+
+
+def _inner_socket(of: ClusterInput) -> TransportSocket | None:
     match of.transport:
         case MeshTls():
             return tls.mesh_upstream(of.transport, of.protocol.is_http)

@@ -130,7 +130,11 @@ def _route_action(of: RouteInput, targets: tuple[Target, ...], host: str, retrie
         **_rewrite(of, host),
     )
     if isinstance(of.match, ConnectMatch):
-        action.upgrade_configs.add(upgrade_type="CONNECT", connect_config={})
+        if tunnel := next((target.tunnel for target in targets if target.tunnel), None):
+            action.upgrade_configs.add(upgrade_type="CONNECT")  # what the caller asks of us is asked of the next proxy
+            action.host_rewrite_literal = tunnel.authority
+        else:
+            action.upgrade_configs.add(upgrade_type="CONNECT", connect_config={})
     return action
 
 

@@ -18,7 +18,7 @@ NAME = "envoy.filters.network.tcp_proxy"
 
 def tcp_proxy(stat_prefix: str, targets: tuple[Target, ...]) -> list[Filter]:
     """The network filters. No target: the connection is closed. A target that is a name is resolved first; of several such
-    targets the heaviest is dialled, since a connection has only one name."""
+    targets the heaviest is dialled, since a connection has only one name; of several tunnels the first is taken."""
     chosen = targets or (Target(BLACK_HOLE),)
     named = [target for target in chosen if target.dial]
     if named:
@@ -29,6 +29,9 @@ def tcp_proxy(stat_prefix: str, targets: tuple[Target, ...]) -> list[Filter]:
     else:
         for target in chosen:
             message.weighted_clusters.clusters.add(name=target.cluster, weight=target.weight)
+    if tunnel := next((target.tunnel for target in chosen if target.tunnel), None):
+        message.tunneling_config.hostname = tunnel.authority
+        message.tunneling_config.use_post = tunnel.post
     return [*_resolution(chosen[0]), Filter(name=NAME, typed_config=packed(message))]
 
 

@@ -125,16 +125,20 @@ def port_policy(of: ServicePolicy | None, port: int, subset: str = "") -> PortPo
 
 
 def _on_port(of: TrafficPolicy, port: int, under: PortPolicy) -> PortPolicy:
+    own = of.all_ports
+    budget, tunnel = own.retry_budget or under.retry_budget, own.tunnel or under.tunnel
+    version = own.proxy_protocol or under.proxy_protocol
     for number, special in of.ports:
         if number == port:
-            return replace(special, retry_budget=of.all_ports.retry_budget or under.retry_budget)
-    own = of.all_ports
+            return replace(special, retry_budget=budget, proxy_protocol=version, tunnel=tunnel)
     return PortPolicy(
         own.load_balancing or under.load_balancing,
         own.connection_pool or under.connection_pool,
         own.outlier_detection or under.outlier_detection,
         own.tls or under.tls,
-        own.retry_budget or under.retry_budget,
+        budget,
+        version,
+        tunnel,
     )
 
 

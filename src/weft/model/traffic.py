@@ -153,20 +153,30 @@ class ClientTls:
 
 
 @dataclass(frozen=True, slots=True)
+class Tunnel:
+    """Connections are asked of the endpoints, which are proxies, with CONNECT, or `post`, for `authority` (`host:port`)."""
+
+    authority: str
+    post: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PortPolicy:
-    """What one port is given; None: nothing said."""
+    """What one port is given; None: nothing said. `proxy_protocol` is the version of the PROXY protocol, V1 or V2."""
 
     load_balancing: LoadBalancing | None = None
     connection_pool: ConnectionPool | None = None
     outlier_detection: OutlierDetection | None = None
     tls: ClientTls | None = None
     retry_budget: RetryBudget | None = None
+    proxy_protocol: str = ""
+    tunnel: Tunnel | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TrafficPolicy:
     """What all ports are given, and what some ports have instead (whole: a port's policy inherits nothing but the retry budget,
-    as in Istio)."""
+    the PROXY protocol and the tunnel, which ports cannot say, as in Istio)."""
 
     all_ports: PortPolicy = PortPolicy()
     ports: tuple[tuple[int, PortPolicy], ...] = ()

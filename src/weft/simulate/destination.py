@@ -5,6 +5,8 @@ from envoy.config.core.v3.address_pb2 import Address
 from envoy.config.core.v3.base_pb2 import Locality
 from envoy.config.endpoint.v3.endpoint_components_pb2 import LocalityLbEndpoints
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from envoy.extensions.transport_sockets.proxy_protocol.v3.upstream_proxy_protocol_pb2 import ProxyProtocolUpstreamTransport
+from envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer_pb2 import RawBuffer
 from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 
 from weft.envoy.names import IDENTITY_SECRET, INNER_LISTENER
@@ -82,7 +84,13 @@ def _tls(of: Cluster) -> str:
 def _context(of: Cluster) -> UpstreamTlsContext | None:
     if not of.HasField("transport_socket"):
         return None
-    context = unpacked(of.transport_socket.typed_config, UpstreamTlsContext)
+    socket = of.transport_socket
+    outer = unpacked(socket.typed_config, ProxyProtocolUpstreamTransport)
+    if outer is not None:
+        socket = outer.transport_socket
+    if unpacked(socket.typed_config, RawBuffer) is not None:
+        return None
+    context = unpacked(socket.typed_config, UpstreamTlsContext)
     if context is None:
         raise Unreadable(f"the transport socket {of.transport_socket.name}")
     return context

@@ -3,6 +3,7 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_compone
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from envoy.config.route.v3.route_components_pb2 import RetryPolicy, Route, RouteAction, VirtualHost, WeightedCluster
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
@@ -65,7 +66,9 @@ def _share(
     filters: Mapping[str, Any],
 ) -> Share:
     if call.method == "CONNECT":
-        return destination(held, cluster, share, call.authority, _dialled(filters))
+        asked = any(one.upgrade_type == "CONNECT" and not one.HasField("connect_config") for one in of.route.upgrade_configs)
+        there = destination(held, cluster, share, call.authority, _dialled(filters))
+        return replace(there, tunnel=str(of.route.host_rewrite_literal) if asked else "")
     changes = request_changes(levels)
     seen = Request(_authority(of.route, host or call.authority, changes), _path(of, call), changed(call.headers, changes))
     there = destination(held, cluster, share, call.authority, _dialled(filters))

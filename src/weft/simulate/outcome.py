@@ -47,7 +47,8 @@ class Place:
 class Share:
     """A cluster's part of the calls. `endpoints` are `address:port` of those that take new ones; none: they fail with a 503.
     `tls` is empty, `mesh` (mutual, with the workload's identity), `simple` or `mutual`. `request` None: bytes. `places` are
-    given where the endpoints of one get more than those of another."""
+    given where the endpoints of one get more than those of another. `tunnel`: the endpoints are proxies, which are asked for
+    this `host:port`."""
 
     cluster: str
     percent: float
@@ -56,6 +57,7 @@ class Share:
     request: Request | None = None
     response: tuple[HeaderChange, ...] = ()
     places: tuple[Place, ...] = ()
+    tunnel: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,9 +165,10 @@ def _dialled(chain: FilterChain, call: TcpCall) -> str:
 def _tcp(held: Held, chain: FilterChain, proxy: TcpProxy, call: Call) -> Action:
     if isinstance(call, HttpCall):
         raise Unreadable("a request on a port whose bytes are not read: say it as a connection")
-    dialled = _dialled(chain, call)
+    dialled, tunnel = _dialled(chain, call), str(proxy.tunneling_config.hostname)
     if proxy.WhichOneof("cluster_specifier") == "cluster":
-        return Forwarded((destination(held, proxy.cluster, 100.0, call.authority, dialled),))
+        return Forwarded((replace(destination(held, proxy.cluster, 100.0, call.authority, dialled), tunnel=tunnel),))
     parts = proxy.weighted_clusters.clusters
     total = sum(one.weight for one in parts) or 1
-    return Forwarded(tuple(destination(held, one.name, 100 * one.weight / total, call.authority) for one in parts))
+    shares = [destination(held, one.name, 100 * one.weight / total, call.authority) for one in parts]
+    return Forwarded(tuple(replace(one, tunnel=tunnel) for one in shares))

@@ -28,6 +28,7 @@ from weft.model.traffic import (
     Subset,
     TlsMode,
     TrafficPolicy,
+    Tunnel,
     Warmup,
 )
 from weft.ref import Ref
@@ -98,13 +99,21 @@ def traffic_policy(policy: spec.TrafficPolicy) -> TrafficPolicy:
 
 
 def _port_policy(policy: spec.TrafficPolicy | spec.PortTrafficPolicy) -> PortPolicy:
+    whole = policy if isinstance(policy, spec.TrafficPolicy) else None
     return PortPolicy(
         _load_balancing(policy.load_balancer) if policy.load_balancer else None,
         connection_pool(policy.connection_pool) if policy.connection_pool else None,
         outlier_detection(policy.outlier_detection) if policy.outlier_detection else None,
         _tls(policy.tls) if policy.tls else None,
-        retry_budget(policy.retry_budget) if isinstance(policy, spec.TrafficPolicy) and policy.retry_budget else None,
+        retry_budget(whole.retry_budget) if whole and whole.retry_budget else None,
+        whole.proxy_protocol.version if whole and whole.proxy_protocol else "",
+        _tunnel(whole.tunnel) if whole and whole.tunnel else None,
     )
+
+
+def _tunnel(of: spec.Tunnel) -> Tunnel:
+    host = f"[{of.target_host}]" if ":" in of.target_host else of.target_host
+    return Tunnel(f"{host}:{of.target_port}", of.protocol == "POST")
 
 
 def _seconds(text: str | None) -> float | None:

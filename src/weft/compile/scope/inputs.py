@@ -26,7 +26,7 @@ from weft.model.route import (
 )
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol
-from weft.model.traffic import ClientTls, HashKey, PortPolicy
+from weft.model.traffic import ClientTls, HashKey, PortPolicy, Tunnel
 from weft.model.workload import Address
 from weft.ref import Ref
 
@@ -167,7 +167,8 @@ class ConnectMatch:
 @dataclass(frozen=True, slots=True)
 class Target:
     """A cluster's share of the traffic. `dial` is the (host, port) to resolve and connect to, for a cluster that forwards.
-    `answer`: the status with which its requests are answered instead of being sent; 0: they are sent."""
+    `answer`: the status with which its requests are answered instead of being sent; 0: they are sent. `tunnel`: connections are
+    asked of its endpoints, for another host."""
 
     cluster: str
     weight: int = 1
@@ -175,6 +176,7 @@ class Target:
     response_headers: HeaderEdit = NO_EDIT
     dial: tuple[str, int] | None = None
     answer: int = 0
+    tunnel: Tunnel | None = None
 
 
 @dataclass(frozen=True, slots=True)

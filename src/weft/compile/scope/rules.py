@@ -33,7 +33,7 @@ from weft.model.route import (
     RouteSet,
     WeightedDestination,
 )
-from weft.model.traffic import HashKey, ServicePolicy
+from weft.model.traffic import HashKey, ServicePolicy, Tunnel
 from weft.ref import Ref
 
 _LARGEST_TOTAL = 2**32 - 1  # Envoy's limit of the sum of weights
@@ -174,15 +174,20 @@ def unreachable(origin: Ref, missing: list[str]) -> DirectResponse:
     return DirectResponse(503, f"weft: {origin} sends nowhere: {why}\n".encode(), "text/plain")
 
 
+def _tunnel(of: Reached) -> Tunnel | None:
+    """Requests are not put into a tunnel, as in Istio; connections are."""
+    return None if of.port.protocol.is_http else of.policy.tunnel
+
+
 def _targets(found: list[tuple[WeightedDestination, Reached]], lost: dict[int, int]) -> tuple[Target, ...]:
     """`lost` are the weights of what is not sent, by the status it is answered with; 0: that of a cluster without endpoints."""
-    parts: list[tuple[WeightedDestination, Share, Fraction]] = [
-        (one, share, one.weight * share.weight) for one, there in found for share in shares(there)
+    parts: list[tuple[WeightedDestination, Share, Tunnel | None, Fraction]] = [
+        (one, share, _tunnel(there), one.weight * share.weight) for one, there in found for share in shares(there)
     ]
     whole = _integers([weight for *_, weight in parts] + [Fraction(weight) for weight in lost.values()])
     targets = [
-        Target(share.cluster, weight, one.request_headers, one.response_headers, share.dial)
-        for (one, share, _), weight in zip(parts, whole, strict=False)
+        Target(share.cluster, weight, one.request_headers, one.response_headers, share.dial, tunnel=tunnel)
+        for (one, share, tunnel, _), weight in zip(parts, whole, strict=False)
     ]
     targets += [Target(NOWHERE, weight, answer=status) for status, weight in zip(lost, whole[len(parts) :], strict=True)]
     return tuple(target for target in targets if target.weight)

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from weft.resource.field import (
-    UNSUPPORTED,
     Duration,
     DurationOrZero,
     Int32,
@@ -186,15 +185,16 @@ class PortTrafficPolicy(Message, frozen=True, kw_only=True):
 
 
 class Tunnel(Message, frozen=True, kw_only=True):
-    """A tunnel through another proxy."""
+    """TCP and TLS connections go through a tunnel: the service is an HTTP proxy, asked for the target. `protocol` is CONNECT
+    unless it is POST."""
 
     target_host: str
     target_port: UInt32
-    protocol: str = ""
+    protocol: Literal["", "CONNECT", "POST"] = ""
 
 
 class ProxyProtocol(Message, frozen=True, kw_only=True):
-    """The PROXY protocol towards the endpoints."""
+    """The PROXY protocol towards the endpoints: who called is said before anything else. Sidecars of the mesh are not told."""
 
     version: Literal["V1", "V2"] = "V1"
 
@@ -214,8 +214,8 @@ class TrafficPolicy(Message, frozen=True, kw_only=True):
     outlier_detection: OutlierDetection | None = None
     tls: ClientTlsSettings | None = None
     port_level_settings: Annotated[tuple[PortTrafficPolicy, ...], Meta(max_length=4096)] = ()
-    tunnel: Annotated[Tunnel | None, UNSUPPORTED] = None
-    proxy_protocol: Annotated[ProxyProtocol | None, UNSUPPORTED] = None
+    tunnel: Tunnel | None = None
+    proxy_protocol: ProxyProtocol | None = None
     retry_budget: RetryBudget | None = None
 
 

@@ -17,6 +17,7 @@ from weft.resource.istio.destination_rule import (
     Subset,
     TcpKeepalive,
     TrafficPolicy,
+    Tunnel,
 )
 from weft.resource.problems import Problems
 from weft.resource.validation.gateway import secret_name
@@ -59,6 +60,8 @@ def policy(value: TrafficPolicy | None, path: str, problems: Problems, *, detect
     if value == TrafficPolicy():
         problems.invalid(path, "an empty policy says nothing", "leave it out")
     _parts(value, path, problems, detects_outliers or _detects_outliers(value))
+    if value.tunnel is not None:
+        _tunnel(value.tunnel, child(path, "tunnel"), problems)
     numbers = []
     for index, port in enumerate(value.port_level_settings):
         place = item(child(path, "portLevelSettings"), index)
@@ -68,6 +71,13 @@ def policy(value: TrafficPolicy | None, path: str, problems: Problems, *, detect
             numbers.append((str(port.port.number), below(place, "port", "number")))
         _parts(port, place, problems, _detects_outliers(port))
     duplicates(numbers, "the port", problems)
+
+
+def _tunnel(value: Tunnel, path: str, problems: Problems) -> None:
+    if not names.is_ip(value.target_host):
+        problems.invalid(child(path, "targetHost"), names.host(value.target_host))
+    if not 1 <= value.target_port <= 65535:
+        problems.invalid(child(path, "targetPort"), f"{value.target_port} is not a port: between 1 and 65535")
 
 
 def _parts(value: TrafficPolicy | PortTrafficPolicy, path: str, problems: Problems, detects_outliers: bool) -> None:
