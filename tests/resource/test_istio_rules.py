@@ -105,7 +105,9 @@ def test_documented_specs_are_accepted(kind: str, spec: str) -> None:
         ("{tls: {mode: SIMPLE, sni: " + "a." * 127 + "b}}", "invalid-value", "tls.sni"),
         ("{portLevelSettings: [{tls: {mode: SIMPLE}}]}", "missing-field", "portLevelSettings[0].port.number"),
         ("{portLevelSettings: [{port: {number: 1}}, {port: {number: 1}}]}", "duplicate", "portLevelSettings[1].port.number"),
-        ("{tunnel: {targetHost: a, targetPort: 1}}", "unsupported-field", "tunnel"),
+        ("{tunnel: {targetHost: a, targetPort: 0}}", "invalid-value", "tunnel.targetPort"),
+        ("{tunnel: {targetHost: a b, targetPort: 1}}", "invalid-value", "tunnel.targetHost"),
+        ("{tunnel: {targetHost: a, targetPort: 1, protocol: GET}}", "invalid-value", "tunnel.protocol"),
     ],
 )  # fmt: skip
 def test_each_mistake_in_a_traffic_policy_is_found(policy: str, code: str, path: str) -> None:

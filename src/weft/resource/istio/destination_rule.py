@@ -190,7 +190,7 @@ class Tunnel(Message, frozen=True, kw_only=True):
 
     target_host: str
     target_port: UInt32
-    protocol: Literal["", "CONNECT", "POST"] = ""
+    protocol: str = ""
 
 
 class ProxyProtocol(Message, frozen=True, kw_only=True):

@@ -76,6 +76,8 @@ def policy(value: TrafficPolicy | None, path: str, problems: Problems, *, detect
 def _tunnel(value: Tunnel, path: str, problems: Problems) -> None:
     if not names.is_ip(value.target_host):
         problems.invalid(child(path, "targetHost"), names.host(value.target_host))
+    if value.protocol not in ("", "CONNECT", "POST"):
+        problems.invalid(child(path, "protocol"), f"{value.protocol[:40]!r} is not a way into a tunnel", "CONNECT or POST")
     if not 1 <= value.target_port <= 65535:
         problems.invalid(child(path, "targetPort"), f"{value.target_port} is not a port: between 1 and 65535")
 
