@@ -19,11 +19,12 @@ LATENCIES = b"""{"stats":[{"histograms":[
 
 
 def test_counters_of_hosts_that_were_called_are_reported() -> None:
-    """One row a host, with mTLS as the cluster says; what was never called is left out."""
-    [edge, plain] = stats.edges("d/w", CLUSTERS, frozenset({"outbound|80||a.b"}))
+    """One row a host, with mTLS or another TLS as the cluster says; what was never called is left out."""
+    [edge, plain] = stats.edges("d/w", CLUSTERS, {"outbound|80||a.b": True, "outbound-plain|80||a.b": False})
     assert (edge.proxy, edge.cluster, edge.endpoint) == ("d/w", "outbound|80||a.b", "127.0.0.1:9")
     assert (edge.requests, edge.successes, edge.errors, edge.connections, edge.mtls) == (5, 4, 0, 1, True)
-    assert (plain.cluster, plain.endpoint, plain.requests, plain.mtls) == ("outbound-plain|80||a.b", "[::1]:7", 2, False)
+    assert (plain.cluster, plain.endpoint, plain.requests) == ("outbound-plain|80||a.b", "[::1]:7", 2)
+    assert (edge.tls, plain.mtls, plain.tls) == (False, False, True)
 
 
 def test_response_times_are_cumulative_and_said_once() -> None:

@@ -82,3 +82,14 @@ def test_a_new_proxy_counts_from_zero() -> None:
     edges.begin("default/web-0", 0.0)
     edges.observe([_row("127.0.0.1:1", 20)], [], 10.0)
     assert _table(edges, 10.0)[0].rps == 2.0
+
+
+def test_a_single_call_is_seen_for_a_whole_window() -> None:
+    """What a destination counted before its second report is not forgotten with it."""
+    edges = Edges(15.0)
+    edges.begin("default/web-0", 0.0)
+    for moment in (2.0, 4.0, 12.0):
+        edges.observe([_row("127.0.0.1:1", 1)], [], moment)
+        assert [edge.rps > 0 for edge in _table(edges, moment)] == [True]
+    edges.observe([_row("127.0.0.1:1", 1)], [], 40.0)
+    assert _table(edges, 40.0) == ()

@@ -238,7 +238,7 @@ class Agent:
 
     async def _counted(self, workload: Workload) -> tuple[list[node_pb2.EdgeCounters], list[node_pb2.EdgeLatency]]:
         held = self._node.relay.held(workload.instance.key).get(CLUSTER, {})
-        return await stats.counted(workload.instance.key, workload.envoy.admin, stats.mtls_clusters(held))
+        return await stats.counted(workload.instance.key, workload.envoy.admin, stats.tls_clusters(held))
 
     def _numbers(self) -> list[tuple[str, str, str, float]]:
         node, statuses = self._node, self.proxies()

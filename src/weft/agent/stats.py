@@ -25,9 +25,9 @@ CLUSTERS_PATH = "/clusters?format=json"
 _OUTBOUND = ("outbound|", "outbound-plain|")
 
 
-def edges(proxy: str, clusters: bytes, mtls: frozenset[str]) -> list[node_pb2.EdgeCounters]:
-    """The counters in an answer to `CLUSTERS_PATH`, of hosts that were ever connected to. `mtls` names
-    the clusters that mesh mTLS is spoken to."""
+def edges(proxy: str, clusters: bytes, tls: Mapping[str, bool]) -> list[node_pb2.EdgeCounters]:
+    """The counters in an answer to `CLUSTERS_PATH`, of hosts that were ever connected to. `tls` names the clusters that TLS is
+    spoken to, and says of each whether it is the mesh's mTLS."""
     found: list[node_pb2.EdgeCounters] = []
     for cluster in msgspec.json.decode(clusters).get("cluster_statuses", []):
         name = cluster["name"]
@@ -47,7 +47,8 @@ def edges(proxy: str, clusters: bytes, mtls: frozenset[str]) -> list[node_pb2.Ed
                     successes=counts.get("rq_success", 0),
                     errors=counts.get("rq_error", 0),
                     connections=counts.get("cx_total", 0),
-                    mtls=name in mtls,
+                    mtls=tls.get(name, False),
+                    tls=name in tls and not tls[name],
                 )
             )
     return found
@@ -83,17 +84,19 @@ def _histograms(said: Any) -> Iterable[Mapping[str, Any]]:
     return ()
 
 
-def mtls_clusters(held: Mapping[str, HeldResource]) -> frozenset[str]:
-    """The clusters that mesh mTLS is spoken to: those whose transport socket shows the workload's own identity."""
-    return frozenset(name for name, resource in held.items() if name.startswith(_OUTBOUND) and _is_mtls(resource.body))
+def tls_clusters(held: Mapping[str, HeldResource]) -> dict[str, bool]:
+    """The clusters that TLS is spoken to. It is the mesh's mTLS where the transport socket shows the workload's own identity."""
+    said = {name: _is_mtls(resource.body) for name, resource in held.items() if name.startswith(_OUTBOUND)}
+    return {name: mtls for name, mtls in said.items() if mtls is not None}
 
 
 @lru_cache(maxsize=4096)
-def _is_mtls(body: bytes) -> bool:
+def _is_mtls(body: bytes) -> bool | None:
+    """None: there is no TLS."""
     cluster = cluster_pb2.Cluster.FromString(discovery_pb2.Resource.FromString(body).resource.value)
     context = tls_pb2.UpstreamTlsContext()
     if not cluster.transport_socket.typed_config.Unpack(context):
-        return False
+        return None
     secrets = context.common_tls_context.tls_certificate_sds_secret_configs
     return any(secret.name == IDENTITY_SECRET for secret in secrets)
 
@@ -104,12 +107,12 @@ def _address(address: Mapping[str, Any]) -> str:
 
 
 async def counted(
-    proxy: str, admin: Path, mtls: frozenset[str]
+    proxy: str, admin: Path, tls: Mapping[str, bool]
 ) -> tuple[list[node_pb2.EdgeCounters], list[node_pb2.EdgeLatency]]:
     """What the Envoy with that admin socket counted; nothing while it does not answer."""
     try:
         clusters = await http1.get(admin, CLUSTERS_PATH, timeout=1.5)
         times = await http1.get(admin, LATENCY_PATH, timeout=1.5)
-        return edges(proxy, clusters.body, mtls), latencies(proxy, times.body)
+        return edges(proxy, clusters.body, tls), latencies(proxy, times.body)
     except (OSError, msgspec.DecodeError):
         return [], []

@@ -51,7 +51,7 @@ def _row(edge: Mapping[str, Any]) -> list[str]:
         f"{edge['rps']:.1f}" if edge["rps"] else f"{edge['connections']:.1f} conn/s",
         "-" if success is None else f"{success:.1%}",
         "-" if p99 is None else f"{p99:.1f} ms",
-        "yes" if edge["mtls"] else "NO",
+        "yes" if edge["mtls"] else "TLS" if edge["tls"] else "NO",
     ]
 
 

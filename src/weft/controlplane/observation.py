@@ -91,7 +91,8 @@ def _party(proxy: Proxy) -> Party:
 
 
 def _counters(row: node_pb2.EdgeCounters) -> Counters:
-    return Counters(row.proxy, row.cluster, row.endpoint, row.requests, row.successes, row.errors, row.connections, row.mtls)
+    totals = (row.requests, row.successes, row.errors, row.connections)
+    return Counters(row.proxy, row.cluster, row.endpoint, *totals, row.mtls, row.tls)
 
 
 def _latency(row: node_pb2.EdgeLatency) -> Latency:

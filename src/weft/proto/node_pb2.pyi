@@ -128,7 +128,7 @@ class Workload(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., service_account: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., locality: _Optional[str] = ..., network: _Optional[str] = ..., weight: _Optional[int] = ..., health: _Optional[_Union[Health, str]] = ..., gateway: _Optional[bool] = ..., http_proxy: _Optional[_Union[Address, _Mapping]] = ..., inbound: _Optional[_Iterable[_Union[InboundPort, _Mapping]]] = ..., upstreams: _Optional[_Iterable[_Union[Upstream, _Mapping]]] = ..., gateway_host: _Optional[str] = ..., envoy_version: _Optional[str] = ...) -> None: ...
 
 class EdgeCounters(_message.Message):
-    __slots__ = ("proxy", "cluster", "endpoint", "requests", "successes", "errors", "connections", "mtls")
+    __slots__ = ("proxy", "cluster", "endpoint", "requests", "successes", "errors", "connections", "mtls", "tls")
     PROXY_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
@@ -137,6 +137,7 @@ class EdgeCounters(_message.Message):
     ERRORS_FIELD_NUMBER: _ClassVar[int]
     CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
     MTLS_FIELD_NUMBER: _ClassVar[int]
+    TLS_FIELD_NUMBER: _ClassVar[int]
     proxy: str
     cluster: str
     endpoint: str
@@ -145,7 +146,8 @@ class EdgeCounters(_message.Message):
     errors: int
     connections: int
     mtls: bool
-    def __init__(self, proxy: _Optional[str] = ..., cluster: _Optional[str] = ..., endpoint: _Optional[str] = ..., requests: _Optional[int] = ..., successes: _Optional[int] = ..., errors: _Optional[int] = ..., connections: _Optional[int] = ..., mtls: _Optional[bool] = ...) -> None: ...
+    tls: bool
+    def __init__(self, proxy: _Optional[str] = ..., cluster: _Optional[str] = ..., endpoint: _Optional[str] = ..., requests: _Optional[int] = ..., successes: _Optional[int] = ..., errors: _Optional[int] = ..., connections: _Optional[int] = ..., mtls: _Optional[bool] = ..., tls: _Optional[bool] = ...) -> None: ...
 
 class EdgeLatency(_message.Message):
     __slots__ = ("proxy", "cluster", "bounds", "counts")

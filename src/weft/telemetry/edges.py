@@ -6,7 +6,7 @@ down means a new Envoy, and counts from zero.
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from weft.envoy.names import parse_outbound
@@ -27,6 +27,7 @@ class Counters:
     errors: int
     connections: int
     mtls: bool
+    tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class Edge:
     """Traffic from one service to one version of another, over the window. Rates are per second, `p99` in milliseconds.
 
     `success` is the share (0-1) of requests that did not fail; None without requests. `share` is the part of the
-    source's traffic to that service that went to this version. `connections` counts where no request is read (TCP).
+    source's traffic to that service that went to this version. `connections` counts where no request is read (TCP). `tls`: it is
+    not the mesh's mTLS but some that the caller's sidecar originates.
     """
 
     source: str
@@ -65,6 +67,7 @@ class Edge:
     p99: float | None
     mtls: bool
     share: float
+    tls: bool = False
 
 
 @dataclass(slots=True)
@@ -77,6 +80,7 @@ class _Flow:
     connections: float = 0.0
     seconds: float = 0.0
     mtls: bool = True
+    tls: bool = True
     clusters: set[tuple[str, str]] = field(default_factory=set)
 
 
@@ -97,9 +101,17 @@ class Edges:
         """Takes one report, made at `now` (seconds, any monotonic clock)."""
         for row in counters:
             self._since.setdefault(row.proxy, now)
-            self._keep(self._counters.setdefault((row.proxy, row.cluster, row.endpoint), deque()), row, now)
+            key = (row.proxy, row.cluster, row.endpoint)
+            if key not in self._counters:
+                self._counters[key] = self._before(row, now)
+            self._keep(self._counters[key], row, now)
         for latency in latencies:
             self._keep(self._latencies.setdefault((latency.proxy, latency.cluster), deque()), latency, now)
+
+    def _before(self, row: Counters, now: float) -> deque[tuple[float, Counters]]:
+        """What a destination had counted before its first report: nothing, unless it is its proxy's first as well."""
+        since = self._since[row.proxy]
+        return deque([(max(since, now - self._window), _nothing(row))] if since < now else [])
 
     def _keep(self, rows: deque[tuple[float, Row]], row: Row, now: float) -> None:
         rows.append((now, row))
@@ -141,6 +153,7 @@ class Edges:
             flow.errors += last.errors - first.errors
             flow.connections += connections
             flow.mtls = flow.mtls and last.mtls
+            flow.tls = flow.tls and last.tls
             flow.clusters.add((proxy, cluster))
         return self._edges(flows)
 
@@ -169,6 +182,7 @@ class Edges:
                 success=1 - flow.errors / flow.requests if flow.requests else None,
                 p99=self._p99(flow.clusters),
                 mtls=flow.mtls,
+                tls=flow.tls,
                 share=(flow.requests or flow.connections) / totals[(source, destination, port)],
             )
             for (source, destination, port, version), flow in sorted(flows.items())
@@ -192,8 +206,12 @@ class Edges:
 def _ends(rows: deque[tuple[float, Counters]]) -> tuple[Counters, Counters]:
     first, last = rows[0][1], rows[-1][1]
     if len(rows) == 1 or last.requests < first.requests or last.connections < first.connections:
-        first = Counters(last.proxy, last.cluster, last.endpoint, 0, 0, 0, 0, last.mtls)
+        first = _nothing(last)
     return first, last
+
+
+def _nothing(of: Counters) -> Counters:
+    return replace(of, requests=0, successes=0, errors=0, connections=0)
 
 
 def _latency_ends(rows: deque[tuple[float, Latency]]) -> tuple[Latency, Latency]:
