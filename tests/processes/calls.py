@@ -37,11 +37,11 @@ def run(mesh: RunningMesh, *command: str, code: int | None = 0) -> Done:
     return mesh.weft("exec", "client", "--", *command, code=code)
 
 
-def kubectl(mesh: RunningMesh, *arguments: str, code: int | None = 0, stdin: str = "") -> Done:
+def kubectl(mesh: RunningMesh, *arguments: str, code: int | None = 0, stdin: str = "", timeout: float = 60) -> Done:
     """A kubectl command with the mesh's kubeconfig, and a cache of its own: another mesh may have had this port before."""
     command = ["kubectl", "--kubeconfig", str(mesh.home.kubeconfig), "--cache-dir", str(mesh.folder / "kube-cache"), *arguments]
     done = subprocess.run(
-        command, input=stdin, capture_output=True, text=True, env=mesh.environ, cwd=mesh.folder, timeout=60, check=False
+        command, input=stdin, capture_output=True, text=True, env=mesh.environ, cwd=mesh.folder, timeout=timeout, check=False
     )
     told = f"{' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert code is None or done.returncode == code, told

@@ -16,8 +16,9 @@ _HTTP = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB")
 
 def conflicts(of: Gateway, gateways: Mapping[str, Gateway]) -> Iterator[Finding]:
     """One finding for each server of `of` that another Gateway's takes the place of."""
-    others = [one for one in gateways.values() if one.key != of.key and "~" not in one.key and _meet(one, of)]
-    for server in of.servers:
+    losable = [server for server in of.servers if not _is_http(server)]
+    others = [one for one in gateways.values() if one.key != of.key and "~" not in one.key and _meet(one, of)] if losable else ()
+    for server in losable:
         there = [(one, each) for one in others for each in one.servers if each.port == server.port]
         winner = next((one for one, each in there if _wins(one, each, of, server)), None)
         if winner and _is_older(winner, of):
@@ -56,8 +57,19 @@ def _meet(one: Gateway, other: Gateway) -> bool:
 
 
 def neighbours(changed: Iterable[Gateway], gateways: Mapping[str, Gateway]) -> Iterator[Ref]:
-    """The Gateways that share a port with one that changed."""
-    ports = {server.port for one in changed for server in one.servers}
-    for one in gateways.values() if ports else ():
-        if any(server.port in ports for server in one.servers):
+    """The Gateways with a server that could stand, or have stood, in the way of one that changed."""
+    servers: dict[int, list[Server]] = {}
+    for each in (server for one in changed for server in one.servers):
+        servers.setdefault(each.port, []).append(each)
+    for one in gateways.values() if servers else ():
+        if any(_touch(server, each) for server in one.servers for each in servers.get(server.port, ())):
             yield one.origin
+
+
+def _touch(one: Server, other: Server) -> bool:
+    """Whether the one might yield to the other."""
+    if _is_http(one):
+        return False
+    if one.tls is ServerTls.NONE:
+        return other.tls is ServerTls.NONE
+    return other.tls is not ServerTls.NONE and bool({host for _, host in one.hosts} & {host for _, host in other.hosts})
