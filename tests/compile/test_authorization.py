@@ -12,6 +12,7 @@ from weft.compile.scope.inputs import Guard
 from weft.compile.snapshot import Cache, snapshot
 from weft.model import authorization as model
 from weft.model.authorization import Action, AuthorizationPolicy, Condition, Rule
+from weft.model.guard import is_for
 from weft.ref import Ref
 
 HTTP = Guard(ports=(8080, 20001), trust_domain="example.org")
@@ -121,7 +122,7 @@ def test_texts() -> None:
 def test_a_policy_is_told_in_the_routes_and_not_in_the_listener() -> None:
     """A changed listener leaves open connections as they were; a changed route configuration holds for their next request."""
     bare = mesh()
-    guarded = replace(bare, authorizations={"default": (policy(Rule(sources=((WEB,),))),)})
+    guarded = replace(bare, guards={"default": (policy(Rule(sources=((WEB,),))),)})
     before, after = (snapshot(one, proxy(), Cache()) for one in (bare, guarded))
     assert before.listeners() == after.listeners()
     routes = [one.route_configuration("inbound|8080||") for one in (before, after)]
@@ -133,10 +134,10 @@ def test_a_policy_is_told_in_the_routes_and_not_in_the_listener() -> None:
 def test_for_whom_a_policy_is() -> None:
     """For its namespace or, from the root namespace, for all; for those with the labels; for the Gateways it is attached to."""
 
-    def is_for(where: str, *labels: tuple[str, str], **said: object) -> bool:
+    def fits(where: str, *labels: tuple[str, str], **said: object) -> bool:
         one = replace(policy(), **said)  # type: ignore[arg-type]
-        return one.is_for(where, labels, frozenset(("default/edge",)), "istio-system")
+        return is_for(one, where, labels, frozenset(("default/edge",)), "istio-system")
 
-    assert is_for("default") and not is_for("other") and is_for("other", namespace="istio-system")
-    assert is_for("default", ("app", "a"), selector=(("app", "a"),)) and not is_for("default", selector=(("app", "a"),))
-    assert is_for("other", gateways=("edge",)) and not is_for("default", gateways=("inner",))
+    assert fits("default") and not fits("other") and fits("other", namespace="istio-system")
+    assert fits("default", ("app", "a"), selector=(("app", "a"),)) and not fits("default", selector=(("app", "a"),))
+    assert fits("other", gateways=("edge",)) and not fits("default", gateways=("inner",))

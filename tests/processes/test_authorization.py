@@ -1,9 +1,15 @@
 """AuthorizationPolicy in a running mesh: who may call is known by certificate, and a refusal says which rule it was."""
 
+import base64
+import json
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from processes.mesh import Answer, RunningMesh, running_mesh
 
@@ -31,7 +37,8 @@ def no_policies(mesh: RunningMesh) -> Iterator[None]:
     yield
     with mesh.api() as api:
         for namespace in ("default", "istio-system"):
-            api.request("DELETE", f"/apis/security.istio.io/v1/namespaces/{namespace}/authorizationpolicies")
+            for kind in ("authorizationpolicies", "requestauthentications"):
+                api.request("DELETE", f"/apis/security.istio.io/v1/namespaces/{namespace}/{kind}")
 
 
 def policy(mesh: RunningMesh, name: str, spec: str, namespace: str = "default", annotations: str = "{}") -> None:
@@ -200,3 +207,77 @@ spec: {hosts: ["*"], gateways: [edge], http: [{route: [{destination: {host: revi
     )
     mesh.until(lambda: outside("/admin/x").status == 403, 5)
     assert outside("/x").status == 200
+
+
+def _part(of: object) -> str:
+    text = of if isinstance(of, bytes) else json.dumps(of).encode()
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
+class Issuer:
+    """Who signs tokens (ES256, RFC 7518)."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._key = ec.generate_private_key(ec.SECP256R1())
+
+    @property
+    def jwks(self) -> str:
+        """Its keys."""
+        numbers = self._key.public_key().public_numbers()
+        point = {"x": _part(numbers.x.to_bytes(32, "big")), "y": _part(numbers.y.to_bytes(32, "big"))}
+        return json.dumps({"keys": [{"kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "1", **point}]})
+
+    def token(self, **claims: object) -> str:
+        """A token that holds for a minute, unless `claims` say otherwise."""
+        said = {"iss": self.name, "sub": "jo", "exp": int(time.time()) + 60, **claims}
+        signed = f"{_part({'alg': 'ES256', 'kid': '1', 'typ': 'JWT'})}.{_part(said)}"
+        r, s = decode_dss_signature(self._key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
+        return f"{signed}.{_part(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header that shows it."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_tokens_are_checked_and_policies_know_their_claims(mesh: RunningMesh) -> None:
+    """A wrong token is refused with 401; none is nobody; claims, audiences and the subject decide."""
+    issuer, stranger = Issuer("https://login.example.com"), Issuer("https://login.example.com")
+    mesh.apply(f"""
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {{name: tokens, namespace: default}}
+spec:
+  selector: {{matchLabels: {{app: reviews}}}}
+  jwtRules:
+  - issuer: https://login.example.com
+    jwks: '{issuer.jwks}'
+    fromHeaders: [{{name: Authorization, prefix: "Bearer "}}, {{name: x-token}}]
+    forwardOriginalToken: true
+    outputClaimToHeaders: [{{header: x-who, claim: sub}}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {{name: staff, namespace: default}}
+spec:
+  selector: {{matchLabels: {{app: reviews}}}}
+  rules:
+  - from: [{{source: {{requestPrincipals: ["https://login.example.com/jo"]}}}}]
+    when: [{{key: "request.auth.claims[groups]", values: [staff]}}]
+  - from: [{{source: {{requestPrincipals: ["*"]}}}}]
+    when: [{{key: "request.auth.claims[realm][roles]", values: [admin]}}, {{key: request.auth.audiences, values: [weft]}}]
+  - from: [{{source: {{requestPrincipals: ["*"]}}}}]
+    when: [{{key: "request.auth.claims[scope]", values: [read]}}]
+""")
+    url = "http://reviews:9080/"
+    seen = until(mesh, 200, "web", url, **bearer(issuer.token(groups=["other", "staff"]))).echo["headers"]
+    assert seen["x-who"] == "jo" and seen["authorization"].startswith("Bearer ")
+    assert ask(mesh, "web", url).status == 403
+    assert ask(mesh, "web", url, **bearer(stranger.token(groups=["staff"]))).status == 401
+    assert ask(mesh, "web", url, **bearer(issuer.token(groups=["staff"], exp=1))).status == 401
+    assert ask(mesh, "web", url, **bearer(issuer.token(groups=["staff"], sub="al"))).status == 403
+    assert ask(mesh, "web", url, **bearer(issuer.token(sub="al", aud=["x", "weft"], realm={"roles": ["admin"]}))).status == 200
+    assert ask(mesh, "web", url, **bearer(issuer.token(sub="al", aud="x", realm={"roles": ["admin"]}))).status == 403
+    assert ask(mesh, "web", url, **{"x-token": issuer.token(scope="write read")}).status == 200
+    assert ask(mesh, "web", "http://ledger:8080/", **bearer("nonsense")).status == 200

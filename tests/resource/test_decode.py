@@ -171,7 +171,7 @@ def test_a_slip_of_the_pen_is_recognized(name: str, hint: str) -> None:
         ("istio.io/v1beta1", "VirtualService", "write apiVersion: networking.istio.io/v1beta1"),
         ("security.istio.io/v1alpha1", "PeerAuthentication", "write apiVersion: security.istio.io/v1"),
         ("apps/v1", "Deployment", "workloads are processes here: declare them as services in weft.yaml"),
-        ("security.istio.io/v1", "RequestAuthentication", "a later release of weft will read it"),
+        ("security.istio.io/v1", "Telemetry", "a later release of weft will read it"),
     ],
 )
 def test_an_unknown_kind_is_explained(api_version: str, kind: str, hint: str) -> None:

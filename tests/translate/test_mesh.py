@@ -105,6 +105,7 @@ POOL: tuple[Resource, ...] = tuple(
         istio("PeerAuthentication", "p-2", "{mtls: {mode: PERMISSIVE}}"),
         istio("AuthorizationPolicy", "a-1", "{rules: [{}]}"),
         istio("AuthorizationPolicy", "a-1", "{action: DENY, rules: [{to: [{operation: {ports: ['80']}}]}]}"),
+        istio("RequestAuthentication", "a-1", "{jwtRules: [{issuer: a, jwks: '{\"keys\": [{\"kty\": \"EC\"}]}'}]}"),
         istio("AuthorizationPolicy", "a-2", "{selector: {matchLabels: {app: web}}}", namespace="other"),
         *(
             f"{{apiVersion: mesh.weft.dev/v1alpha1, kind: TrafficDefaults, metadata: {{name: {one}}}, spec: {{timeout: {time}}}}}"
@@ -204,7 +205,7 @@ def _differences(old: Mesh, new: Mesh) -> Change:
     everything = (
         old.gateways != new.gateways
         or old.peer_authentications != new.peer_authentications
-        or old.authorizations != new.authorizations
+        or old.guards != new.guards
         or old.defaults != new.defaults
         or any(host.startswith("*") for host in hosts)
     )

@@ -31,8 +31,8 @@ def test_modes_for_the_ports_of_workloads() -> None:
 
 
 def _policy(spec: str) -> AuthorizationPolicy:
-    found = said(istio("AuthorizationPolicy", "readers", spec)).authorization
-    assert found
+    found = said(istio("AuthorizationPolicy", "readers", spec)).guarding
+    assert isinstance(found, AuthorizationPolicy)
     return found
 
 

@@ -4,7 +4,7 @@ from envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain
 
 from weft.compile import tls
 from weft.compile.filter_chain import filter_chain, tls_inspector
-from weft.compile.filters import rbac
+from weft.compile.filters import jwt_authn, rbac
 from weft.compile.filters.order import GATEWAY
 from weft.compile.http_connection_manager import http_connection_manager
 from weft.compile.scope.inputs import GatewayListener, HttpsChain, L4Chain
@@ -37,7 +37,7 @@ def _http(of: GatewayListener, routes: str) -> Filter:
     return http_connection_manager(
         stat_prefix=f"outbound_{gateway_listener(of.port)}",
         routes=routes,
-        chain=GATEWAY,
+        chain=jwt_authn.before(of.tokens, GATEWAY),
         use_remote_address={"value": True},
         forward_client_cert_details="SANITIZE_SET",
         set_current_client_cert_details={"uri": True, "subject": {"value": True}, "dns": True},

@@ -12,7 +12,7 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from weft.compile import tls
 from weft.compile.filter_chain import filter_chain, tls_inspector
-from weft.compile.filters import rbac
+from weft.compile.filters import jwt_authn, rbac
 from weft.compile.filters.order import INBOUND, INBOUND_GRPC_WEB
 from weft.compile.http_connection_manager import http_connection_manager
 from weft.compile.scope.inputs import InboundListener, InboundRoutes, Target
@@ -76,6 +76,8 @@ def _filters(of: InboundListener, mappers: tuple[dict[str, Any], ...] = (), **wo
     if not of.protocol.is_http:
         return [*rbac.network_rbac(of.guard, name), *tcp_proxy(name, (Target(inbound_cluster(of.number)),))]
     chain = INBOUND_GRPC_WEB if of.protocol is Protocol.GRPC_WEB else INBOUND
+    if of.tokens:
+        chain = jwt_authn.before(of.tokens, chain)
     replies = {"mappers": [*mappers, *rbac.denials(of.explain)]}
     routes = inbound_cluster(of.number)
     return [http_connection_manager(stat_prefix=name, routes=routes, chain=chain, local_reply_config=replies, **words)]

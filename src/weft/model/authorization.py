@@ -7,7 +7,7 @@ methods, paths and ports is such an attribute, too. A value is exact, `prefix*`,
 from dataclasses import dataclass
 from enum import Enum
 
-from weft.model.labels import Labels, selects
+from weft.model.labels import Labels
 from weft.ref import Ref
 
 HOST, METHOD, PATH, PORT = "request.host", "request.method", "request.url_path", "destination.port"
@@ -66,9 +66,3 @@ class AuthorizationPolicy:
     gateways: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     dry_run: bool = False
-
-    def is_for(self, namespace: str, labels: Labels, gateways: frozenset[str], root_namespace: str) -> bool:
-        """Whether it is for a workload of `namespace` with `labels` that serves `gateways` (`namespace/name`)."""
-        if self.gateways:
-            return any(f"{self.namespace}/{name}" in gateways for name in self.gateways)
-        return self.namespace in (namespace, root_namespace) and selects(self.selector, labels)

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from weft.hostname import DEFAULT_DOMAIN, Names
-from weft.model.authorization import AuthorizationPolicy
 from weft.model.credential import Credential
 from weft.model.defaults import TrafficDefaults
 from weft.model.endpoint import Endpoint
 from weft.model.extension import EnvoyFilter
 from weft.model.gateway import Gateway
+from weft.model.guard import Guarding
 from weft.model.locality import Demand
 from weft.model.route import RouteSet
 from weft.model.security import PeerAuthentication
@@ -54,7 +54,7 @@ class Mesh:
     names: Names | None = field(default=None, compare=False, repr=False)
     gateway_routes: Mapping[str, tuple[RouteSet, ...]] | None = field(default=None, compare=False, repr=False)
     demand: Mapping[tuple[str, int, str], tuple[Demand, ...]] = field(default_factory=dict)
-    authorizations: Mapping[str, tuple[AuthorizationPolicy, ...]] = field(default_factory=dict)  # by namespace
+    guards: Mapping[str, tuple[Guarding, ...]] = field(default_factory=dict)  # by namespace
     defaults: Mapping[str, tuple[TrafficDefaults, ...]] = field(default_factory=dict)  # by namespace
 
     def nearest(self, host: str, namespace: str = "") -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from weft.resource.istio.destination_rule import DestinationRule
 from weft.resource.istio.envoy_filter import EnvoyFilter
 from weft.resource.istio.gateway import Gateway
 from weft.resource.istio.peer_authentication import PeerAuthentication
+from weft.resource.istio.request_authentication import RequestAuthentication
 from weft.resource.istio.service_entry import ServiceEntry
 from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
@@ -153,6 +154,11 @@ AUTHORIZATION_POLICY = Kind(
     ("ap",), categories=("istio-io", "security-istio-io"),
     columns=(Column("Action", ".spec.action"), AGE),
 )  # fmt: skip
+REQUEST_AUTHENTICATION = Kind(
+    _SECURITY, ("v1", "v1beta1"), "RequestAuthentication", "requestauthentications", "requestauthentication",
+    RequestAuthentication, ("ra",), categories=("istio-io", "security-istio-io"),
+    columns=(Column("Issuers", ".spec.jwtRules[*].issuer"), AGE),
+)  # fmt: skip
 NODE = Kind(
     "mesh.weft.dev", ("v1alpha1",), "Node", "nodes", "node", Node, namespaced=False, categories=("weft",),
     columns=(Column("Identities", ".spec.identities[*].serviceAccount"), AGE),
@@ -190,6 +196,7 @@ KINDS: tuple[Kind, ...] = (
     ENVOY_FILTER,
     PEER_AUTHENTICATION,
     AUTHORIZATION_POLICY,
+    REQUEST_AUTHENTICATION,
     NODE,
     TRAFFIC_DEFAULTS,
 )

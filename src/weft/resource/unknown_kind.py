@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from weft.resource.kinds import KINDS
 
 _LATER = (
-    "Sidecar", "WorkloadGroup", "RequestAuthentication", "Telemetry", "WasmPlugin",
+    "Sidecar", "WorkloadGroup", "Telemetry", "WasmPlugin",
     "ProxyConfig", "BackendTLSPolicy", "EndpointSlice",
 )  # fmt: skip
 _WORKLOADS = ("Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob")

@@ -17,6 +17,7 @@ from weft.resource.istio.destination_rule import DestinationRule
 from weft.resource.istio.envoy_filter import EnvoyFilter
 from weft.resource.istio.gateway import Gateway
 from weft.resource.istio.peer_authentication import PeerAuthentication
+from weft.resource.istio.request_authentication import RequestAuthentication
 from weft.resource.istio.service_entry import ServiceEntry
 from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
@@ -30,6 +31,7 @@ from weft.resource.validation.gateway import gateway
 from weft.resource.validation.labels import metadata
 from weft.resource.validation.locality import traffic_distribution
 from weft.resource.validation.peer_authentication import peer_authentication
+from weft.resource.validation.request_authentication import request_authentication
 from weft.resource.validation.service_entry import service_entry, workload_entry
 from weft.resource.validation.traffic_defaults import traffic_defaults
 from weft.resource.validation.virtual_service import virtual_service
@@ -58,6 +60,8 @@ def validate(resource: Resource, problems: Problems) -> None:
             peer_authentication(spec, problems)
         case AuthorizationPolicy() as spec:
             authorization_policy(spec, problems)
+        case RequestAuthentication() as spec:
+            request_authentication(spec, problems)
         case GatewayClass() as spec:
             gateway_api.gateway_class(spec, problems)
         case ApiGateway() as spec:

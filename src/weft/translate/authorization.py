@@ -28,7 +28,7 @@ def authorization_policy(resource: Resource, spec: AuthorizationPolicy) -> State
         tuple(_rule(one, namespace) for one in spec.rules),
         resource.meta.annotations.get(DRY_RUN, "").lower() == "true",
     )
-    return Statement(resource.ref, authorization=said)
+    return Statement(resource.ref, guarding=said)
 
 
 def _rule(of: Rule, namespace: str) -> model.Rule:

@@ -28,11 +28,13 @@ from weft.resource.istio.destination_rule import DestinationRule
 from weft.resource.istio.envoy_filter import EnvoyFilter
 from weft.resource.istio.gateway import Gateway
 from weft.resource.istio.peer_authentication import PeerAuthentication
+from weft.resource.istio.request_authentication import RequestAuthentication
 from weft.resource.istio.service_entry import ServiceEntry
 from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.resource import Resource
 from weft.resource.weft.traffic_defaults import TrafficDefaults
+from weft.translate.authentication import request_authentication
 from weft.translate.authorization import authorization_policy
 from weft.translate.credentials import config_map, secret
 from weft.translate.delegation import DelegationDraft
@@ -114,6 +116,8 @@ def statement(resource: Resource, settings: Settings) -> Statement | None:
             return config_map(resource, spec)
         case AuthorizationPolicy() as spec:
             return authorization_policy(resource, spec)
+        case RequestAuthentication() as spec:
+            return request_authentication(resource, spec)
         case TrafficDefaults() as spec:
             return traffic_defaults(resource, spec)
         case Namespace() as spec:

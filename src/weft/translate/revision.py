@@ -46,7 +46,7 @@ class Revision:
         self._gateway_routes = Draft(mesh.gateway_routes or {})
         self._policies = Draft(mesh.policies)
         self._peer_authentications = Draft(mesh.peer_authentications)
-        self._authorizations = Draft(mesh.authorizations)
+        self._guards = Draft(mesh.guards)
         self._defaults = Draft(mesh.defaults)
         self._gateways = Draft(mesh.gateways)
         self._envoy_filters = Draft(mesh.envoy_filters)
@@ -153,10 +153,10 @@ class Revision:
         if gone.peer_authentication or come.peer_authentication:
             before = self._peer_authentications.get(ref.namespace) or ()
             self._peer_authentications.put(ref.namespace, replaced(before, ref, come.peer_authentication))
-        if gone.authorization or come.authorization:
-            kept = [one for one in self._authorizations.get(ref.namespace) or () if one.origin != ref]
-            kept += [come.authorization] if come.authorization else []
-            self._authorizations.put(ref.namespace, tuple(sorted(kept, key=lambda one: one.name)))
+        if gone.guarding or come.guarding:
+            kept = [one for one in self._guards.get(ref.namespace) or () if one.origin != ref]
+            kept += [come.guarding] if come.guarding else []
+            self._guards.put(ref.namespace, tuple(sorted(kept, key=lambda one: one.origin)))
         if gone.defaults or come.defaults:
             self._defaults.put(ref.namespace, replaced(self._defaults.get(ref.namespace) or (), ref, come.defaults))
 
@@ -272,12 +272,12 @@ class Revision:
             self._credentials.frozen(),
             self._names(),
             self._gateway_routes.frozen(),
-            authorizations=self._authorizations.frozen(),
+            guards=self._guards.frozen(),
             defaults=self._defaults.frozen(),
         )
         hosts = self._services.changed() | self._routes.changed() | self._policies.changed()
         backed = frozenset(key.rpartition("/")[2] for key in self._endpoints.changed())
-        broad = (self._gateways, self._peer_authentications, self._authorizations, self._envoy_filters, self._defaults)
+        broad = (self._gateways, self._peer_authentications, self._guards, self._envoy_filters, self._defaults)
         everything = any(one.changed() for one in broad) or any(map(is_wildcard, hosts))
         return mesh, Change(hosts, backed - hosts, everything, self._credentials.changed())
 
@@ -298,8 +298,8 @@ class Revision:
             recheck.refs(one.origin for one in mesh.routes.get(host, ()))
         for namespace in self._peer_authentications.changed():
             recheck.refs(one.origin for one in mesh.peer_authentications.get(namespace, ()))
-        for namespace in self._authorizations.changed():
-            recheck.refs(one.origin for one in mesh.authorizations.get(namespace, ()))
+        for namespace in self._guards.changed():
+            recheck.refs(one.origin for one in mesh.guards.get(namespace, ()))
         for namespace in self._defaults.changed():
             recheck.refs(one.origin for one in mesh.defaults.get(namespace, ()))
         for host in self._rules.changed():

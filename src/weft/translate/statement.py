@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from weft.finding import Finding
-from weft.model.authorization import AuthorizationPolicy
 from weft.model.credential import Credential
 from weft.model.defaults import TrafficDefaults
 from weft.model.endpoint import Health, Locality
 from weft.model.extension import EnvoyFilter
 from weft.model.gateway import Gateway
+from weft.model.guard import Guarding
 from weft.model.labels import Labels
 from weft.model.route import RouteSet
 from weft.model.security import PeerAuthentication
@@ -104,5 +104,5 @@ class Statement:
     envoy_filter: EnvoyFilter | None = None
     credential: Credential | None = None
     needs: tuple[Need, ...] = ()
-    authorization: AuthorizationPolicy | None = None
+    guarding: Guarding | None = None
     defaults: TrafficDefaults | None = None

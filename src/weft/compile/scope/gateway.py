@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from weft.compile.scope import not_found
 from weft.compile.scope.destinations import Caller
-from weft.compile.scope.guard import guard
+from weft.compile.scope.guard import authentications, guard
 from weft.compile.scope.inputs import (
     ANY_HOST,
     DatagramListener,
@@ -101,6 +101,7 @@ def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> Gat
         if not one.is_http and not one.is_https:
             l4 += _l4(mesh, proxy, one, taken, plain_free=not http)
     guarded = _guard(mesh, proxy, servers, is_http=False) if l4 else Guard()
+    accepting = authentications(mesh, proxy.workload, _gateways(servers))
     return GatewayListener(
         port,
         Address(proxy.gateway_host, port),
@@ -109,16 +110,21 @@ def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> Gat
         tuple(l4),
         mesh.settings.trust_domain,
         frozenset((ANY_HOST,)),
-        tuple(sorted(origins | {chain.origin for chain in l4} | set(guarded.origins))),
+        tuple(sorted({*origins, *(chain.origin for chain in l4), *guarded.origins, *(one.origin for one in accepting)})),
         guarded,
         mesh.settings.explain_denials,
+        tuple(rule for one in accepting for rule in one.rules),
     )
 
 
 def _guard(mesh: Mesh, proxy: Proxy, servers: list[Opened], *, is_http: bool) -> Guard:
     """The guard of one port: of the policies for the workload, and of those for one of the Gateways that open it."""
-    gateways = {one.gateway.key.partition("~")[0] for one in servers}
-    return guard(mesh, proxy.workload, (servers[0].server.port,), is_http=is_http, gateways=gateways)
+    return guard(mesh, proxy.workload, (servers[0].server.port,), is_http=is_http, gateways=_gateways(servers))
+
+
+def _gateways(servers: list[Opened]) -> frozenset[str]:
+    """The Gateways of these servers, as policies name them."""
+    return frozenset(one.gateway.key.partition("~")[0] for one in servers)
 
 
 def _https(proxy: Proxy, of: Opened, taken: set[str]) -> Iterator[HttpsChain]:

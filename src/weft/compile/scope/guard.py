@@ -1,8 +1,11 @@
-"""The authorization policies that are for one port of a proxy."""
+"""What stands before one port of a proxy: the tokens it accepts, and the authorization policies."""
 
 from collections.abc import Iterable
 
 from weft.compile.scope.inputs import Guard
+from weft.model.authentication import RequestAuthentication
+from weft.model.authorization import AuthorizationPolicy
+from weft.model.guard import is_for
 from weft.model.mesh import Mesh
 from weft.model.workload import Workload
 
@@ -11,10 +14,22 @@ def guard(mesh: Mesh, of: Workload, ports: Iterable[int], *, is_http: bool, gate
     """The guard of a port of `of`, known by `ports`. `gateways`: the Gateways (`namespace/name`) that it serves."""
     settings = mesh.settings
     served = frozenset(gateways)
-    chosen = tuple(
+    chosen = [
         one
         for namespace in dict.fromkeys((settings.root_namespace, of.namespace))
-        for one in mesh.authorizations.get(namespace, ())
-        if one.is_for(of.namespace, of.labels, served, settings.root_namespace)
+        for one in mesh.guards.get(namespace, ())
+        if is_for(one, of.namespace, of.labels, served, settings.root_namespace)
+    ]
+    policies = tuple(one for one in chosen if isinstance(one, AuthorizationPolicy))
+    return Guard(policies, tuple(dict.fromkeys(ports)), is_http, settings.trust_domain) if policies else Guard()
+
+
+def authentications(mesh: Mesh, of: Workload, gateways: Iterable[str] = ()) -> tuple[RequestAuthentication, ...]:
+    """The request authentications of a workload: the rules of all hold together."""
+    root, served = mesh.settings.root_namespace, frozenset(gateways)
+    return tuple(
+        one
+        for namespace in dict.fromkeys((root, of.namespace))
+        for one in mesh.guards.get(namespace, ())
+        if isinstance(one, RequestAuthentication) and is_for(one, of.namespace, of.labels, served, root)
     )
-    return Guard(chosen, tuple(dict.fromkeys(ports)), is_http, settings.trust_domain) if chosen else Guard()

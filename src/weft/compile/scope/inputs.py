@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from weft.model.authentication import JwtRule
 from weft.model.authorization import AuthorizationPolicy
 from weft.model.credential import Credential
 from weft.model.endpoint import Health, Locality
@@ -287,6 +288,7 @@ class InboundListener:
     origins: tuple[Ref, ...] = ()
     guard: Guard = Guard()
     explain: bool = True
+    tokens: tuple[JwtRule, ...] = ()  # of callers that may show some
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +337,7 @@ class GatewayListener:
     origins: tuple[Ref, ...] = ()
     guard: Guard = Guard()  # of the connections whose bytes are not read
     explain: bool = True
+    tokens: tuple[JwtRule, ...] = ()  # of callers that may show some
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from weft.compile.scope import not_found
-from weft.compile.scope.guard import guard
+from weft.compile.scope.guard import authentications, guard
 from weft.compile.scope.inputs import (
     ApplicationInput,
     Guard,
@@ -45,9 +45,20 @@ def _inbound(mesh: Mesh, proxy: Proxy, of: InboundPort) -> InboundListener:
     mode = inbound_mode(mesh, proxy, of)
     spoken = protocol(of.protocol or of.name)
     guarded = Guard() if spoken.is_http else _guard(mesh, proxy, of, is_http=False)
-    origins = tuple(sorted({*_authentications(mesh, workload.namespace), *guarded.origins}))
+    accepting = authentications(mesh, workload) if spoken.is_http else ()
+    origins = {*_authentications(mesh, workload.namespace), *guarded.origins, *(one.origin for one in accepting)}
     settings = mesh.settings
-    return InboundListener(of.number, of.listen, spoken, mode, settings.trust_domain, origins, guarded, settings.explain_denials)
+    return InboundListener(
+        of.number,
+        of.listen,
+        spoken,
+        mode,
+        settings.trust_domain,
+        tuple(sorted(origins)),
+        guarded,
+        settings.explain_denials,
+        tuple(rule for one in accepting for rule in one.rules),
+    )
 
 
 def _guard(mesh: Mesh, proxy: Proxy, of: InboundPort, *, is_http: bool) -> Guard:

@@ -13,6 +13,7 @@ from weft.resource.istio.authorization_policy import (
     Rule,
     Source,
 )
+from weft.resource.istio.request_authentication import RequestAuthentication
 from weft.resource.problems import Problems
 from weft.resource.validation.labels import labels
 
@@ -27,6 +28,18 @@ _GATEWAY = ("gateway.networking.k8s.io", "Gateway")
 
 def authorization_policy(spec: AuthorizationPolicy, problems: Problems) -> None:
     """Selector or targets, an action that can be enforced, and rules that say something."""
+    attachment(spec, problems)
+    if spec.action == "CUSTOM":
+        hint = "write what callers may do as ALLOW and DENY rules; external authorizers are not served yet"
+        problems.invalid("spec.action", "CUSTOM cannot be enforced: no external authorizer is known", hint)
+    elif spec.provider:
+        problems.invalid("spec.provider", "a provider is for the action CUSTOM alone")
+    for index, rule in enumerate(spec.rules):
+        _rule(rule, item("spec.rules", index), problems)
+
+
+def attachment(spec: AuthorizationPolicy | RequestAuthentication, problems: Problems) -> None:
+    """Whom a policy is for: those with labels, or those that serve a Gateway."""
     labels(spec.selector.match_labels if spec.selector else {}, "spec.selector.matchLabels", problems)
     present = {
         "selector": spec.selector is not None,
@@ -34,17 +47,10 @@ def authorization_policy(spec: AuthorizationPolicy, problems: Problems) -> None:
         "targetRefs": bool(spec.target_refs),
     }
     problems.conflict("spec", present)
-    if spec.action == "CUSTOM":
-        hint = "write what callers may do as ALLOW and DENY rules; external authorizers are not served yet"
-        problems.invalid("spec.action", "CUSTOM cannot be enforced: no external authorizer is known", hint)
-    elif spec.provider:
-        problems.invalid("spec.provider", "a provider is for the action CUSTOM alone")
     if spec.target_ref:
         _target(spec.target_ref, "spec.targetRef", problems)
     for index, target in enumerate(spec.target_refs):
         _target(target, item("spec.targetRefs", index), problems)
-    for index, rule in enumerate(spec.rules):
-        _rule(rule, item("spec.rules", index), problems)
 
 
 def _target(of: PolicyTargetReference, path: str, problems: Problems) -> None:
