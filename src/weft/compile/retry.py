@@ -38,9 +38,9 @@ def unsafe() -> tuple[HeaderMatcher, ...]:
     return HeaderMatcher(name=":method", string_match=methods, invert_match=True), HeaderMatcher(name=KEY, present_match=False)
 
 
-def retry_policy(of: Retries, repeatable: bool = False) -> RetryPolicy | None:
+def retry_policy(of: Retries, repeatable: bool = False, fallback: bool = False) -> RetryPolicy | None:
     """The policy. `repeatable`: where nobody said after what, whether requests may be sent again that an application may have
-    seen."""
+    seen. `fallback`: what is past the last priority is another destination, so it is left to the second retry."""
     if not of.attempts:
         return None
     said = of.on or (_NOT_ARRIVED + _FAILED_ON_THE_WAY if repeatable else _NOT_ARRIVED)
@@ -58,7 +58,7 @@ def retry_policy(of: Retries, repeatable: bool = False) -> RetryPolicy | None:
         policy.host_selection_retry_max_attempts = 5
     if of.retry_remote_localities is not False:
         # Who keeps to a zone must leave it at once when that is gone; who asked for it gets Istio's second try there first.
-        tries = 2 if of.retry_remote_localities else 1
+        tries = 2 if of.retry_remote_localities or fallback else 1
         policy.retry_priority.name = "envoy.retry_priorities.previous_priorities"
         policy.retry_priority.typed_config.CopyFrom(packed(PreviousPrioritiesConfig(update_frequency=tries)))
     if of.per_try_timeout is not None:

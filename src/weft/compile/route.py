@@ -45,14 +45,15 @@ _REDIRECT_CODES = {301: "MOVED_PERMANENTLY", 302: "FOUND", 303: "SEE_OTHER", 307
 def routes(of: RouteInput) -> Iterator[Route]:
     """The route; before it, where nobody said what is tried again, the same for requests that must not be repeated."""
     retries = of.retries or DEFAULT
+    fallback = isinstance(of.action, Split) and any(target.members for target in of.action.targets)
     if isinstance(of.action, Split) and isinstance(of.match, HttpMatch) and is_by_method(retries):
         if not may_repeat(of.match):
-            first = _route(of, retry_policy(retries))
+            first = _route(of, retry_policy(retries, fallback=fallback))
             first.match.headers.extend(unsafe())
             yield first
-        yield _route(of, retry_policy(retries, repeatable=True))
+        yield _route(of, retry_policy(retries, True, fallback))
     else:
-        yield _route(of, retry_policy(retries))
+        yield _route(of, retry_policy(retries, fallback=fallback))
 
 
 def _route(of: RouteInput, retries: RetryPolicy | None) -> Route:
@@ -79,8 +80,9 @@ def _route(of: RouteInput, retries: RetryPolicy | None) -> Route:
 
 def clusters_of(of: RouteInput) -> set[str]:
     """The clusters the route sends to, copies included."""
-    targets = {target.cluster for target in of.action.targets} if isinstance(of.action, Split) else set()
-    return targets | {mirror.cluster for mirror in of.mirrors}
+    targets = of.action.targets if isinstance(of.action, Split) else ()
+    sent = {name for target in targets for name in (target.cluster, *target.members)}
+    return sent | {mirror.cluster for mirror in of.mirrors}
 
 
 def hold_of(of: RouteInput) -> float:

@@ -11,17 +11,19 @@ from typing import Any, TypeVar
 
 from weft.compile import cluster as cluster_message
 from weft.compile.endpoint import cluster_load_assignment
+from weft.compile.fallback import fallback as fallback_message
 from weft.compile.inbound import inbound_routes
 from weft.compile.listener import listener
 from weft.compile.patcher import Patcher
 from weft.compile.route_configuration import route_configuration
 from weft.compile.scope import gateway, listeners, secrets, sidecar
+from weft.compile.scope.asking import asks_labels
 from weft.compile.scope.inputs import VirtualHostInput
 from weft.compile.scope.patches import patches
-from weft.compile.scope.rules import asks_labels
+from weft.compile.scope.rules import fallback
 from weft.compile.secret import secret as secret_message
 from weft.compile.virtual_host import virtual_host
-from weft.envoy.names import BLACK_HOLE, PASSTHROUGH, inbound_port
+from weft.envoy.names import BLACK_HOLE, PASSTHROUGH, inbound_port, with_fallback
 from weft.envoy.types import EnvoyResource
 from weft.model.mesh import Mesh
 from weft.model.workload import Proxy
@@ -149,6 +151,8 @@ class ProxySnapshot:
             return self._once(name, cluster_message.black_hole)
         if name.startswith("inbound|"):
             return self._made(cluster_message.application, listeners.application(self._proxy, inbound_port(name)))
+        if with_fallback(name):
+            return self._alike(("cluster", name), lambda: self._made(fallback_message, fallback(self._mesh, self._caller, name)))
         return self._alike(
             ("cluster", name), lambda: self._made(cluster_message.cluster, sidecar.cluster(self._mesh, self._caller, name))
         )

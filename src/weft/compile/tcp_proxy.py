@@ -57,4 +57,4 @@ def _by_server_name(of: Target) -> list[Filter]:
 
 def targets_used(targets: tuple[Target, ...]) -> tuple[str, ...]:
     """The clusters that `tcp_proxy` sends these targets to."""
-    return tuple(sorted({target.cluster for target in targets} or {BLACK_HOLE}))
+    return tuple(sorted({name for target in targets for name in (target.cluster, *target.members)} or {BLACK_HOLE}))

@@ -37,6 +37,16 @@ def is_plain(name: str) -> bool:
     return name.startswith("outbound-plain|")
 
 
+def fallback_cluster(name: str) -> str:
+    """The cluster that sends to the cluster `name`, or to its fallbacks: `fallback|outbound|9080|v1|reviews...`."""
+    return f"fallback|{name}"
+
+
+def with_fallback(name: str) -> str:
+    """The cluster whose fallbacks `name` sends to; empty for any other name."""
+    return name.removeprefix("fallback|") if name.startswith("fallback|") else ""
+
+
 def parse_outbound(name: str) -> tuple[int, str, str] | None:
     """(port, subset, host) of an outbound cluster's name, plain or not; None for any other name."""
     match name.split("|"):

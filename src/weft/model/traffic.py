@@ -193,6 +193,15 @@ class Subset:
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """A destination that answers when another cannot. `port` 0: the one that was asked for."""
+
+    host: str
+    port: int = 0
+    subset: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ServicePolicy:
     """One DestinationRule: `host` is a full name or wildcard. `merged` are the younger ones of its namespace for the same
     host that were merged into it."""
@@ -206,3 +215,4 @@ class ServicePolicy:
     workload_selector: Labels = ()
     created: str = ""
     merged: tuple[Ref, ...] = ()
+    fallbacks: tuple[Fallback, ...] = ()

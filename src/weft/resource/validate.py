@@ -27,6 +27,7 @@ from weft.resource.validation import core, gateway_api, gateway_api_routes
 from weft.resource.validation.authorization_policy import authorization_policy
 from weft.resource.validation.destination_rule import destination_rule
 from weft.resource.validation.envoy_filter import envoy_filter
+from weft.resource.validation.fallback import fallback
 from weft.resource.validation.gateway import gateway
 from weft.resource.validation.labels import metadata
 from weft.resource.validation.locality import traffic_distribution
@@ -47,6 +48,7 @@ def validate(resource: Resource, problems: Problems) -> None:
             virtual_service(spec, problems)
         case DestinationRule() as spec:
             destination_rule(spec, problems)
+            fallback(resource.meta.annotations, problems)
         case Gateway() as spec:
             gateway(spec, problems)
         case ServiceEntry() as spec:

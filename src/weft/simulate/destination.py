@@ -5,6 +5,7 @@ from envoy.config.core.v3.address_pb2 import Address
 from envoy.config.core.v3.base_pb2 import Locality
 from envoy.config.endpoint.v3.endpoint_components_pb2 import LocalityLbEndpoints
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from envoy.extensions.clusters.aggregate.v3.cluster_pb2 import ClusterConfig as AggregateConfig
 from envoy.extensions.transport_sockets.proxy_protocol.v3.upstream_proxy_protocol_pb2 import ProxyProtocolUpstreamTransport
 from envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer_pb2 import RawBuffer
 from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
@@ -15,6 +16,7 @@ from weft.simulate.held import Held, Unreadable, cluster, is_ready, load_assignm
 from weft.simulate.outcome import Place, Share
 from weft.simulate.virtual_host import without_port
 
+_AGGREGATE = "envoy.clusters.aggregate"
 _FORWARDING = "envoy.clusters.dynamic_forward_proxy"
 
 
@@ -25,11 +27,30 @@ def destination(held: Held, name: str, percent: float, authority: str, dialled: 
         return Share(name, percent, (INNER_LISTENER,) if name == INNER_LISTENER else ())
     if not _is_ready(held, found):
         return Share(name, percent, (), _tls(found))
+    if found.cluster_type.name == _AGGREGATE:
+        return _first(held, found, percent, authority)
     if found.cluster_type.name == _FORWARDING:
         return Share(name, percent, (dialled or _with_port(authority, _tls(found)),), _tls(found))
     there = _places(load_assignment(held, found), found)
     endpoints = tuple(sorted(one for place in there for one in place.endpoints))
     return Share(name, percent, endpoints, _tls(found), places=there if _is_uneven(there) else ())
+
+
+def _first(held: Held, of: Cluster, percent: float, authority: str) -> Share:
+    """The first cluster of several that can take calls; the first of all when none can."""
+    config = unpacked(of.cluster_type.typed_config, AggregateConfig)
+    if config is None:
+        raise Unreadable(f"the aggregate cluster {of.name}")
+    shares = [destination(held, name, percent, authority) for name in config.clusters]
+    chosen = next((n for n, share in enumerate(shares) if share.endpoints), 0)
+    if shares[chosen].endpoints and chosen < len(shares) - 1 and not _takes_all(held, config.clusters[chosen]):
+        raise Unreadable(f"the cluster {config.clusters[chosen]}, which leaves a part of its calls to its fallback")
+    return shares[chosen]
+
+
+def _takes_all(held: Held, name: str) -> bool:
+    found = cluster(held, name)
+    return found is not None and places.can_take(load_assignment(held, found)) >= 100
 
 
 def _with_port(authority: str, tls: str) -> str:

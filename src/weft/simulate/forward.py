@@ -72,7 +72,7 @@ def _share(
     changes = request_changes(levels)
     seen = Request(_authority(of.route, host or call.authority, changes), _path(of, call), changed(call.headers, changes))
     there = destination(held, cluster, share, call.authority, _dialled(filters))
-    return Share(cluster, share, there.endpoints, there.tls, seen, response_changes(levels), there.places)
+    return Share(there.cluster, share, there.endpoints, there.tls, seen, response_changes(levels), there.places)
 
 
 def _authority(of: RouteAction, otherwise: str, changes: tuple[HeaderChange, ...]) -> str:

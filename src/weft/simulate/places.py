@@ -22,6 +22,13 @@ def taking(of: LocalityLbEndpoints) -> int:
     return sum(one.health_status in TAKING for one in of.lb_endpoints)
 
 
+def can_take(of: ClusterLoadAssignment) -> int:
+    """How much of the load all priorities together could take, in percent and perhaps more than all."""
+    usual = of.policy.overprovisioning_factor.value or _USUAL
+    numbers = {one.priority for one in of.endpoints}
+    return sum(_health([one for one in of.endpoints if one.priority == number], usual) for number in numbers)
+
+
 def shares(of: ClusterLoadAssignment, cluster: Cluster) -> tuple[tuple[LocalityLbEndpoints, float], ...]:
     """The localities that get calls, each with its percentage."""
     usual = of.policy.overprovisioning_factor.value or _USUAL

@@ -18,8 +18,8 @@ Destination = tuple[str, int, str]
 Asked = Mapping[Destination, tuple[Demand, ...]]
 
 _ENOUGH = 50  # requests; fewer say nothing
-_SMALLEST = 3.0  # points of a hundred
-_CHANCE = 150.0  # three standard deviations of a half
+_SMALLEST = 1.0  # points of a hundred
+_CHANCE = 100.0  # two standard deviations of a half
 
 
 def demand(counts: Iterable[tuple[str, str, int]], zones: Mapping[str, Locality], told: Asked) -> Asked:

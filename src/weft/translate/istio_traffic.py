@@ -14,6 +14,7 @@ from weft.model.traffic import (
     ClientTls,
     ConnectionPool,
     ConsistentHash,
+    Fallback,
     HashKey,
     HashOnCookie,
     HashOnHeader,
@@ -34,6 +35,7 @@ from weft.model.traffic import (
 from weft.ref import Ref
 from weft.resource.duration import seconds
 from weft.resource.istio import destination_rule as spec
+from weft.resource.istio.fallback import ANNOTATION, fallbacks
 from weft.resource.resource import Resource
 from weft.translate.naming import exported
 from weft.translate.statement import Need, Reference, Statement
@@ -67,9 +69,19 @@ def destination_rule(resource: Resource, rule: spec.DestinationRule, settings: S
         exported(rule.export_to, meta.namespace),
         labels(rule.workload_selector.match_labels) if rule.workload_selector else (),
         meta.creation_timestamp,
+        fallbacks=_fallbacks(resource, settings),
     )
     references = () if is_wildcard(host) else (Reference(host, ref.at("spec.host")),)
-    return Statement(ref, policy=said, references=references, needs=tuple(_needs(rule, ref.at("spec"))))
+    at = ref.at(f"metadata.annotations[{ANNOTATION}]")
+    others = tuple(Reference(one.host, at, one.subset, one.port) for one in said.fallbacks)
+    return Statement(ref, policy=said, references=references + others, needs=tuple(_needs(rule, ref.at("spec"))))
+
+
+def _fallbacks(resource: Resource, settings: Settings) -> tuple[Fallback, ...]:
+    text, namespace = resource.meta.annotations.get(ANNOTATION), resource.meta.namespace
+    if text is None:
+        return ()
+    return tuple(Fallback(full_name(one.host, namespace, settings.domain), one.port, one.subset) for one in fallbacks(text))
 
 
 def _needs(rule: spec.DestinationRule, at: Ref) -> Iterator[Need]:

@@ -78,4 +78,5 @@ def _union(older: ServicePolicy, younger: ServicePolicy) -> ServicePolicy:
         policy=younger.policy if older.policy == TrafficPolicy() else older.policy,
         subsets=older.subsets + tuple(subset for subset in younger.subsets if subset.name not in names),
         merged=(*older.merged, younger.origin),
+        fallbacks=older.fallbacks or younger.fallbacks,
     )

@@ -67,7 +67,8 @@ def _unknown_host(reference: Reference, mesh: Mesh, namespace: str) -> Finding:
         return finding("host-not-exported", at, host=host, namespace=namespace, hint=hint)
     meant = [one for one in candidates(host, namespace, mesh.settings.domain) if one in mesh.services]
     meant += [one for one in mesh.nearest(host) if one not in meant]
-    code = "rule-without-service" if reference.origin.kind == "DestinationRule" else "unknown-host"
+    own = reference.origin.kind == "DestinationRule" and reference.origin.field == "spec.host"
+    code = "rule-without-service" if own else "unknown-host"
     return finding(code, at, host=host, hint=f"did you mean {' or '.join(meant[:3])}?" if meant else "")
 
 

@@ -61,6 +61,11 @@ class Reached:
     origins: tuple[Ref, ...] = ()
 
     @property
+    def key(self) -> tuple[str, int, str]:
+        """What tells it from others: host, port, subset."""
+        return self.service.hostname, self.port.number, self.subset
+
+    @property
     def hash_key(self) -> HashKey | None:
         """What requests are hashed by, under a consistent hash."""
         balancing = self.policy.load_balancing

@@ -93,6 +93,16 @@ class ClusterInput:
 
 
 @dataclass(frozen=True, slots=True)
+class FallbackInput:
+    """A cluster that sends to the first of `members` that has a healthy endpoint."""
+
+    name: str
+    members: tuple[str, ...]
+    hosts: frozenset[str] = frozenset()
+    origins: tuple[Ref, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ApplicationInput:
     """The cluster of the application beside a sidecar."""
 
@@ -169,7 +179,7 @@ class ConnectMatch:
 class Target:
     """A cluster's share of the traffic. `dial` is the (host, port) to resolve and connect to, for a cluster that forwards.
     `answer`: the status with which its requests are answered instead of being sent; 0: they are sent. `tunnel`: connections are
-    asked of its endpoints, for another host."""
+    asked of its endpoints, for another host. `members` are the clusters that it is made of, when it has a fallback."""
 
     cluster: str
     weight: int = 1
@@ -178,6 +188,7 @@ class Target:
     dial: tuple[str, int] | None = None
     answer: int = 0
     tunnel: Tunnel | None = None
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,20 @@ A route is named after the rule's resource and name, or a digest of its match: n
 destination that does not exist is answered with words instead of an empty 503.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from hashlib import blake2b
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from math import lcm
 
-from weft.compile.scope.destinations import Caller, Missing, Reached, Share, reached, shares
-from weft.compile.scope.inputs import MirrorTarget, RouteInput, Split, Target
+from weft.compile.scope.destinations import Caller, Missing, Reached, Share, forwards, reached, shares
+from weft.compile.scope.inputs import FallbackInput, MirrorTarget, RouteInput, Split, Target
+from weft.envoy.names import fallback_cluster, parse_outbound, with_fallback
 from weft.model.defaults import NO_DEFAULTS, Defaults
 from weft.model.labels import selects
-from weft.model.locality import TrafficDistribution
 from weft.model.mesh import Mesh
-from weft.model.precedence import defaults, patterns, service
+from weft.model.precedence import defaults, service
 from weft.model.route import (
     Destination,
     DirectResponse,
@@ -33,7 +33,8 @@ from weft.model.route import (
     RouteSet,
     WeightedDestination,
 )
-from weft.model.traffic import HashKey, ServicePolicy, Tunnel
+from weft.model.service import Resolution
+from weft.model.traffic import HashKey, Tunnel
 from weft.ref import Ref
 
 _LARGEST_TOTAL = 2**32 - 1  # Envoy's limit of the sum of weights
@@ -165,7 +166,7 @@ def forward(
     keys = tuple(dict.fromkeys(there.hash_key for _, there in found if there.hash_key))
     if missing:
         answered[0] = sum(weight for _, weight in weights) - sum(one.weight for one, _ in found) - sum(answered.values())
-    return Split(_targets(found, answered)), keys
+    return Split(_targets(sight, found, answered)), keys
 
 
 def unreachable(origin: Ref, missing: list[str]) -> DirectResponse:
@@ -179,18 +180,58 @@ def _tunnel(of: Reached) -> Tunnel | None:
     return None if of.port.protocol.is_http else of.policy.tunnel
 
 
-def _targets(found: list[tuple[WeightedDestination, Reached]], lost: dict[int, int]) -> tuple[Target, ...]:
+def _targets(sight: Sight, found: list[tuple[WeightedDestination, Reached]], lost: dict[int, int]) -> tuple[Target, ...]:
     """`lost` are the weights of what is not sent, by the status it is answered with; 0: that of a cluster without endpoints."""
-    parts: list[tuple[WeightedDestination, Share, Tunnel | None, Fraction]] = [
-        (one, share, _tunnel(there), one.weight * share.weight) for one, there in found for share in shares(there)
+    parts: list[tuple[WeightedDestination, Reached, Share, Fraction]] = [
+        (one, there, share, one.weight * share.weight) for one, there in found for share in shares(there)
     ]
     whole = _integers([weight for *_, weight in parts] + [Fraction(weight) for weight in lost.values()])
+    others = {there.key: fallbacks(sight, there) for _, there in found}
     targets = [
-        Target(share.cluster, weight, one.request_headers, one.response_headers, share.dial, tunnel=tunnel)
-        for (one, share, tunnel, _), weight in zip(parts, whole, strict=False)
+        _target(one, there, share, weight, others[there.key])
+        for (one, there, share, _), weight in zip(parts, whole, strict=False)
     ]
     targets += [Target(NOWHERE, weight, answer=status) for status, weight in zip(lost, whole[len(parts) :], strict=True)]
     return tuple(target for target in targets if target.weight)
+
+
+def _target(one: WeightedDestination, of: Reached, share: Share, weight: int, others: tuple[str, ...]) -> Target:
+    target = Target(share.cluster, weight, one.request_headers, one.response_headers, share.dial, tunnel=_tunnel(of))
+    if not others:
+        return target
+    return replace(target, cluster=fallback_cluster(share.cluster), members=(share.cluster, *others))
+
+
+def fallbacks(sight: Sight, of: Reached) -> tuple[str, ...]:
+    """The clusters that answer for a destination when nobody there can. A fallback has none itself, and one that does not exist
+    is left out. Names that are resolved when they are called have no health: they neither have a fallback nor are one."""
+    if of.rule is None or not of.rule.fallbacks or _is_resolved(of):
+        return ()
+    found: list[str] = []
+    sight = Sight(sight.mesh, sight.caller, of.port.number, sight.hosts, sight.origins)
+    for one in of.rule.fallbacks:
+        there = sight.reach(Destination(one.host, one.subset, one.port))
+        if isinstance(there, Reached) and not _is_resolved(there):
+            found += [share.cluster for share in sorted(shares(there), key=lambda share: (-share.weight, share.cluster))]
+    own = {share.cluster for share in shares(of)}
+    return tuple(name for name in dict.fromkeys(found) if name not in own)
+
+
+def _is_resolved(of: Reached) -> bool:
+    return of.service.resolution is Resolution.NONE or forwards(of)
+
+
+def fallback(mesh: Mesh, caller: Caller, name: str) -> FallbackInput | None:
+    """The cluster `name` of a destination with fallbacks; None when it is not the name of one."""
+    own = with_fallback(name)
+    parsed = parse_outbound(own)
+    if parsed is None:
+        return None
+    number, subset, host = parsed
+    sight = Sight(mesh, caller, number)
+    there = sight.reach(Destination(host, subset, number))
+    others = fallbacks(sight, there) if isinstance(there, Reached) else ()
+    return FallbackInput(name, (own, *others), frozenset(sight.hosts), tuple(sorted(sight.origins)))
 
 
 NOWHERE = "BlackHoleCluster"
@@ -257,33 +298,3 @@ def l4_split(sight: Sight, route: L4Route) -> tuple[Target, ...]:
 def l4_concerns(sight: Sight, match: L4Match) -> bool:
     """Whether the match can hold for the caller."""
     return _concerns(sight, match)
-
-
-def asks_labels(mesh: Mesh, hosts: Iterable[str]) -> bool:
-    """Whether what is made from `hosts` may differ between callers of one namespace: rules or policies of one of them, or of a
-    wildcard that covers it, ask for the caller's labels."""
-    return any(
-        _asks_labels(mesh, key)
-        for host in hosts
-        for key in patterns(host)
-        if key in mesh.routes or key in mesh.policies or key in mesh.services
-    )
-
-
-def _asks_labels(mesh: Mesh, key: str) -> bool:
-    return (
-        any(map(_routes_ask, mesh.routes.get(key, ())))
-        or any(one.workload_selector or _places_ask(one) for one in mesh.policies.get(key, ()))
-        or any(one.distribution is TrafficDistribution.SAME_NODE for one in mesh.services.get(key, ()))
-    )
-
-
-def _places_ask(of: ServicePolicy) -> bool:
-    policies = (of.policy, *(one.policy for one in of.subsets if one.policy))
-    ports = (port for one in policies for port in (one.all_ports, *(special for _, special in one.ports)))
-    return any(one.load_balancing and one.load_balancing.locality and one.load_balancing.locality.labels for one in ports)
-
-
-def _routes_ask(of: RouteSet) -> bool:
-    http = any(match.source_labels for rule in of.http for match in rule.matches)
-    return http or any(match.source_labels for rule in (*of.tcp, *of.tls) for match in rule.matches)

@@ -31,6 +31,7 @@ from weft.model.service import Protocol, Service
 from weft.model.workload import Proxy
 from weft.ref import Ref
 
+_UNSHARED = 1_000_000  # percent: one healthy endpoint of ten thousand takes everything
 _INVALID = "invalid-host.invalid"  # of a top-level domain that never exists (RFC 2606)
 
 
@@ -207,4 +208,6 @@ def endpoints(mesh: Mesh, of: Caller, name: str) -> EndpointsInput | None:
         LbEndpoint(priority, one.locality, one.address, one.port, weight, one.health, one.workload)
         for one, priority, weight in placed.endpoints
     )
-    return EndpointsInput(name, tuple(lb), hosts, placed.localities, placed.overprovisioning)
+    # What has a fallback keeps all of its load for as long as it has anybody, instead of only what 71% healthy could take.
+    overprovisioning = placed.overprovisioning or (_UNSHARED if found.rule and found.rule.fallbacks else 0)
+    return EndpointsInput(name, tuple(lb), hosts, placed.localities, overprovisioning)
