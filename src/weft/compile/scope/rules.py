@@ -4,7 +4,7 @@ A route is named after the rule's resource and name, or a digest of its match: n
 destination that does not exist is answered with words instead of an empty 503.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from hashlib import blake2b
