@@ -101,3 +101,25 @@ async def test_one_failure_of_several_is_forgiven_and_an_end_is_not() -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+async def test_another_process_at_the_port_is_not_the_application() -> None:
+    """A port that somebody held before the application began does not make it healthy; what it left behind itself does."""
+    server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0)  # held by this process
+    port = server.sockets[0].getsockname()[1]
+    younger = await asyncio.create_subprocess_exec("sleep", "60")
+    said: list[str] = []
+
+    async def report(why: str) -> None:
+        said.append(why)
+
+    instance = replace(_instance(port, None), pid=younger.pid)
+    task = asyncio.create_task(health.follow(lambda: instance, _environment, report, asyncio.Event()))
+    async with server:
+        await asyncio.sleep(0.5)
+        assert len(said) == 1 and f"127.0.0.1:{port} is held by" in said[0]
+        assert health.held_by_another(replace(instance, pid=1)) == ""  # older than who listens
+        server.close()
+    task.cancel()
+    younger.kill()
+    await younger.wait()

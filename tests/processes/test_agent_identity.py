@@ -77,3 +77,19 @@ async def test_a_suspend_longer_than_the_certificates_is_recovered_from(tmp_path
             return (await n.shown()).not_valid_after_utc > now()
 
         assert await eventually(valid) < 3.0
+
+
+async def test_no_stream_outlives_the_certificate_it_began_with(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """After the node has a new certificate its streams open again with it, and calls go on meanwhile."""
+    caplog.set_level("INFO")
+    async with node(tmp_path, life=timedelta(seconds=6)) as n:
+        await _ready(n)
+        await n.service("reviews")
+        await eventually(lambda: n.answers("reviews", "reviews"))
+        before = caplog.text.count("registered workloads")
+        async with asyncio.timeout(20):
+            while caplog.text.count("registered workloads") < before + 1:
+                assert (await n.call("reviews"))[0] == 200
+                await asyncio.sleep(0.1)
+        assert "node certificate renewed" in caplog.text
+        assert (await n.call("reviews"))[0] == 200

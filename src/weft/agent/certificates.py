@@ -75,6 +75,7 @@ class Certificates:
         self._on_node: Callable[[Identity, bytes], None] = lambda identity, bundle: None
         self._keys = KeyFolder(config.directory / "keys")
         self._bundle_path = config.directory / "bundle.pem"
+        self._joining_path = config.directory / "joining.pem"
         self._node: Identity | None = None
         self._node_due = 0.0
         self._asking: ec.EllipticCurvePrivateKey | None = None
@@ -127,7 +128,7 @@ class Certificates:
         now = time.time()
         if now < self._node_due:
             return
-        key = self._asking = self._asking or csr.new_key()  # kept: a join token whose answer was lost is good for this key
+        key = self._asking = self._asking or self._joining_key()
         uri = str(node_id(self._config.trust_domain, self._config.node))
         try:
             answer = await self._node_certificate(csr.request(key, uri), uri, now)
@@ -137,11 +138,22 @@ class Certificates:
             LOG.warning("node certificate not renewed reason=%r", str(error))
             return
         self._keys.write("node", fresh)
+        self._joining_path.unlink(missing_ok=True)
         self._node, self._node_due, self._asking = fresh, fresh.renewal(_jitter()), None
         self.rotations += 1
         LOG.info("node certificate renewed until=%s", _utc(fresh.not_after))
         self.trust(answer.bundle, announce=False)
         self._on_node(fresh, self.bundle)
+
+    def _joining_key(self) -> ec.EllipticCurvePrivateKey:
+        """A key to ask for the node's certificate with. It is kept until the answer came: a join token that was used is good for
+        the same key again, also when this agent was killed in between."""
+        try:
+            return csr.private_key(self._joining_path.read_bytes())
+        except (OSError, ValueError):
+            key = csr.new_key()
+            write_private(self._joining_path, csr.key_pem(key))
+            return key
 
     async def _node_certificate(self, request: bytes, uri: str, now: float) -> node_pb2.Certificate:
         if self._node is None:

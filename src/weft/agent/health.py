@@ -8,7 +8,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 
-from weft.agent import grpc_health_client, http1
+from weft.agent import grpc_health_client, http1, port_owner
 from weft.agent.instance import Address, HealthCheck, Instance
 
 EAGER = 0.2
@@ -87,6 +87,14 @@ async def _exec(check: HealthCheck, environment: Environment) -> str:
     return "" if code == 0 else f"{check.command[0]}: exit code {code}"
 
 
+def held_by_another(instance: Instance) -> str:
+    """Why an answer at one of its ports is not the application's: another process has it. Empty when none has. Blocking."""
+    for port in instance.inbound:
+        if found := port_owner.stranger(port.application.port, instance.pid):
+            return f"{port.application} is held by {found}"
+    return ""
+
+
 def _words(error: OSError) -> str:
     """What the system calls it: asyncio's own text repeats the address."""
     return os.strerror(error.errno).lower() if error.errno else str(error)
@@ -111,6 +119,8 @@ async def follow(
             pid, said, failures = instance.pid, None, 0
         check = instance.health or HealthCheck()
         why = await probe(instance, environment) if instance.pid else "the application does not run"
+        if not why and said != "":
+            why = await asyncio.to_thread(held_by_another, instance)
         failures = failures + 1 if why else 0
         if not why or said is None or not instance.pid or (said == "" and failures >= check.retries):
             if why != said:

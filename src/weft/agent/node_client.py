@@ -1,7 +1,7 @@
 """The node's one mTLS channel to the control plane: signing, and the lease by which channels are replaced.
 
-A gRPC channel keeps the certificate it was made with, so a new certificate means a new channel. Streams that are open stay
-on theirs until they end; nothing new begins on it.
+A gRPC channel keeps the certificate it was made with, so a new certificate means a new channel. Nothing new begins on the old
+one; after a few seconds it is closed, and its streams open again on the new one, so that none outlives its certificate.
 """
 
 import asyncio
@@ -17,6 +17,9 @@ from weft.agent.enrollment_client import TIMEOUT, options
 from weft.agent.identity import Identity
 from weft.agent.refusal import Refused, Unreachable, refusal
 from weft.proto import node_pb2, node_pb2_grpc
+
+LINGER = 5.0
+"""Seconds for which streams go on with the certificate before."""
 
 LOST = (grpc.aio.AioRpcError, Refused, Unreachable, TimeoutError, asyncio.CancelledError, asyncio.InvalidStateError)
 """What a stream may end with. A cancellation among them is the channel's, unless the task itself is being cancelled."""
@@ -74,7 +77,7 @@ class NodeClient:
         retired, self._current = self._current, _Leased(channel)
         if retired:
             retired.retired = True
-            self._close_unused(retired)
+            self._close(retired, LINGER if retired.streams else 0.0)
         self._ready.set()
 
     async def abandon(self, grace: float = 0.0) -> None:
@@ -96,13 +99,17 @@ class NodeClient:
             yield leased.channel
         finally:
             leased.streams -= 1
-            self._close_unused(leased)
+            if leased.retired and leased.streams == 0:
+                self._close(leased)
 
-    def _close_unused(self, leased: _Leased) -> None:
-        if leased.retired and leased.streams == 0:
-            task = asyncio.create_task(leased.channel.close(None))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+    def _close(self, leased: _Leased, after: float = 0.0) -> None:
+        async def close() -> None:
+            await asyncio.sleep(after)
+            await leased.channel.close(None)
+
+        task = asyncio.create_task(close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def sign(self, spiffe_id: str, csr: bytes) -> node_pb2.Certificate:
         """A certificate for a workload of this node, or for the node. Raises Refused or Unreachable."""

@@ -111,6 +111,23 @@ def tree(roots: Iterable[int], proc: Path = Path("/proc")) -> frozenset[int]:
     return frozenset(found)
 
 
+def started(pid: int, proc: Path = Path("/proc")) -> int:
+    """When a process began, in the clock ticks of this boot; 0 when it is gone."""
+    try:
+        return int((proc / str(pid) / "stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def stranger(port: int, pid: int, proc: Path = Path("/proc")) -> Owner | None:
+    """Who listens on `port` instead of the application with process `pid`: nobody of its descendants, and there before it. A
+    process that an application left behind (a daemon) is younger, and not a stranger."""
+    found = owner(port, proc)
+    if found is None or found.pid in tree((pid,), proc) or not (began := started(pid, proc)):
+        return None
+    return found if started(found.pid, proc) < began else None
+
+
 def owner(port: int, proc: Path = Path("/proc"), *, udp: bool = False) -> Owner | None:
     """Who listens on `port` at any address; None when nobody does, or it is not ours to see."""
     inodes = {entry.inode for entry in listening(proc, udp=udp) if entry.port == port}
