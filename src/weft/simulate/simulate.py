@@ -25,6 +25,8 @@ from weft.simulate.path import normalized
 from weft.simulate.route_match import matches
 from weft.simulate.virtual_host import virtual_host
 
+_RBAC, _JWT = "envoy.filters.http.rbac", "envoy.filters.http.jwt_authn"
+
 
 def simulate(held: Held, call: Call) -> Outcome:
     """What `call` comes to at a proxy that holds `held`. Raises Unreadable when it meets what it does not understand."""
@@ -94,6 +96,8 @@ def _http(held: Held, manager: HttpConnectionManager, call: Call) -> Outcome:
     host = virtual_host(config, call.authority) if config else None
     if config is None or host is None:
         return Outcome(Answered(404))
+    if is_guarded(manager, config):
+        raise Unreadable("a gateway with authorization policies or rules about tokens")
     if host.require_tls == VirtualHost.ALL and call.scheme == "http":
         location = f"https://{call.authority}{call.path}"
         return Outcome(Redirected(301, location), Matched(host.name, "", _origin(host)))
@@ -101,6 +105,13 @@ def _http(held: Held, manager: HttpConnectionManager, call: Call) -> Outcome:
     if route is None:
         return Outcome(Answered(404), Matched(host.name, "", _origin(host)))
     return _taken(held, config, host, route, call)
+
+
+def is_guarded(manager: HttpConnectionManager, config: RouteConfiguration) -> bool:
+    """Whether policies or rules about tokens decide before a route does."""
+    return any(name.startswith(_RBAC) for name in config.typed_per_filter_config) or any(
+        one.name == _JWT for one in manager.http_filters
+    )
 
 
 def _path(manager: HttpConnectionManager, call: HttpCall) -> str:
