@@ -48,6 +48,15 @@ def test_a_misspelt_command_names_the_right_one(tmp_path: Path) -> None:
     assert "'up'" in ended.stderr
 
 
+def test_words_are_completed(tmp_path: Path) -> None:
+    """Commands and kinds are offered to the shell; where no mesh can be asked for names, nothing is, and nothing is said."""
+    offered = {"weft desc": "describe", "weft get virt": "virtualservice", "weft get dr re": "", "weft logs re": ""}
+    for words, expected in offered.items():
+        number = str(len(words.split()) - 1)
+        ended = _weft(folder=tmp_path, _WEFT_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=number)
+        assert (ended.stdout.strip(), ended.stderr) == (expected, ""), words
+
+
 def test_without_a_mesh_a_command_says_what_to_do(tmp_path: Path) -> None:
     """One line, no traceback."""
     ended = _weft("ps", folder=tmp_path)

@@ -41,6 +41,18 @@ class Weft:
         return Done(done.exit_code, done.stdout, done.stderr)
 
 
+def test_a_misspelt_kind_names_the_right_one(weft: Weft) -> None:
+    """The closest kind is offered; where none is close, all are."""
+    assert "did you mean virtualservice?" in weft("get", "virtualservce", code=1).err
+    assert "kinds are " in weft("get", "zzz", code=1).err
+
+
+def test_who_set_which_field_is_not_shown(weft: Weft) -> None:
+    """As with kubectl, which leaves it out unless it is asked for."""
+    weft("apply", "-f", "-", "--allow-unresolved", stdin=RULE)
+    assert "managedFields" not in weft("get", "dr", "reviews", "-o", "yaml").out
+
+
 @pytest.fixture(scope="module")
 def apis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RunningApi]]:
     """Weft's API and one that says it is Kubernetes."""

@@ -132,3 +132,71 @@ def test_one_object_by_a_field_selector(kubectl: Kubectl) -> None:
     assert kubectl("get", "dr", "--field-selector=metadata.name=reviews", "-o", "name").out == name
     assert kubectl("get", "dr", "--field-selector=metadata.name!=reviews", "-o", "name").out == ""
     assert "spec.host" in kubectl("get", "dr", "--field-selector=spec.host=reviews", code=1).err
+
+
+BASE = """
+resources: [service.yaml, rule.yaml]
+"""
+OVERLAY = """
+resources: [../base]
+namespace: NAMESPACE
+commonAnnotations: {team: shop}
+labels: [{pairs: {set: kustomized}}]
+configMapGenerator: [{name: settings, literals: [a=b]}]
+patches:
+- target: {kind: DestinationRule, name: reviews}
+  patch: '[{"op": "add", "path": "/spec/trafficPolicy", "value": {"loadBalancer": {"simple": "RANDOM"}}}]'
+- patch: |
+    apiVersion: v1
+    kind: Service
+    metadata: {name: reviews}
+    spec: {ports: [{port: 9090, name: http-b}]}
+"""
+
+
+def kustomization(kubectl: Kubectl) -> str:
+    """A base and an overlay; the overlay's folder."""
+    folder = kubectl.api.home / kubectl.namespace
+    for place, files in {
+        "base": {"kustomization.yaml": BASE, "service.yaml": SERVICE, "rule.yaml": RULE},
+        "overlay": {"kustomization.yaml": OVERLAY.replace("NAMESPACE", kubectl.namespace)},
+    }.items():
+        (folder / place).mkdir(parents=True)
+        for name, text in files.items():
+            (folder / place / name).write_text(text)
+    return str(folder / "overlay")
+
+
+@pytest.mark.parametrize("how", [(), ("--server-side",)])
+def test_a_kustomization(kubectl: Kubectl, how: tuple[str, ...]) -> None:
+    """A base with an overlay of patches, labels and generated names is applied, unchanged then, compared, and deleted."""
+    folder = kustomization(kubectl)
+    first = kubectl("apply", "-k", folder, *how).out
+    assert len(first.splitlines()) == 3
+    look = ("get", "svc,dr,cm", "-l", "set=kustomized", "-o", "jsonpath={.items[*].metadata.resourceVersion}")
+    versions = kubectl(*look).out
+    assert len(versions.split()) == 3
+    kubectl("apply", "-k", folder, *how)
+    assert kubectl(*look).out == versions
+    assert kubectl("diff", "-k", folder, *how).out == ""
+    assert kubectl("get", "dr", "reviews", "-o", "jsonpath={.spec.trafficPolicy.loadBalancer.simple}").out == "RANDOM"
+    assert kubectl("get", "svc", "reviews", "-o", "jsonpath={.spec.ports[?(@.port==9090)].name}").out == "http-b"
+    assert len(kubectl("delete", "-k", folder).out.splitlines()) == 3
+
+
+def test_a_gitops_controller_corrects_a_drift(kubectl: Kubectl) -> None:
+    """As Flux and Argo CD do: a dry run on the server tells the difference, an apply with force takes back what a hand changed,
+    what the hand added beside stays, and objects that left the set are found by their label."""
+    controller = ("--server-side", "--field-manager=kustomize-controller", "--force-conflicts", "-f", "-")
+    labelled = RULE.replace("{name: reviews}", "{name: reviews, labels: {set: flux}}")
+    kubectl("apply", *controller, stdin=labelled + "---" + labelled.replace("name: reviews", "name: more"))
+    drift = '{"spec": {"host": "drifted"}, "metadata": {"labels": {"by": "hand"}}}'
+    kubectl("patch", "dr", "reviews", "--type=merge", "-p", drift)
+    dry = json.loads(kubectl("apply", *controller, "--dry-run=server", "-o", "json", stdin=labelled).out)
+    assert (dry["spec"]["host"], dry["metadata"]["labels"]) == ("reviews", {"set": "flux", "by": "hand"})
+    assert kubectl("get", "dr", "reviews", "-o", "jsonpath={.spec.host}").out == "drifted"
+    kubectl("apply", *controller, stdin=labelled)
+    assert kubectl("get", "dr", "reviews", "-o", "jsonpath={.spec.host}").out == "reviews"
+    assert managers(kubectl) == {"kustomize-controller": "Apply", "kubectl-patch": "Update"}
+    kubectl("delete", "dr", "-l", "set=flux", "--field-selector=metadata.name!=reviews")
+    assert kubectl("get", "dr", "-o", "name").out == "destinationrule.networking.istio.io/reviews\n"

@@ -62,7 +62,7 @@ def test_what_changed_is_applied_and_nothing_else_is_touched(mesh: RunningMesh) 
     (mesh.folder / "mesh" / "old.yaml").unlink()
     (mesh.folder / "mesh" / "new.yaml").write_text(_virtual_service("new", "new.fresh.svc.cluster.local"))
     with mesh.steady("web") as load:
-        said = mesh.up(AFTER).out
+        said = mesh.up(AFTER).err
     load.assert_whole()
     assert "web: is replaced" in said
     after = mesh.processes()
@@ -75,7 +75,7 @@ def test_what_changed_is_applied_and_nothing_else_is_touched(mesh: RunningMesh) 
     assert (answer.status, answer.headers["x-rule"]) == (200, "new")
     mesh.until(lambda: mesh.call("http://old/").status == 404)
     assert _names(mesh, "virtualservices") == {"same", "new"}
-    assert "no service was changed" in mesh.weft("up").out
+    assert "no service was changed" in mesh.weft("up").err
 
 
 def test_a_file_with_a_mistake_changes_nothing(mesh: RunningMesh) -> None:

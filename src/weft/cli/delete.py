@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from weft.cli import completion
 from weft.cli.api_client import ApiClient, ApiError, ApiResource
 from weft.cli.connection import Kubeconfig, Namespace, client
 from weft.cli.get import resource_named
@@ -19,8 +20,8 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def command(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(help="virtualservice, vs, ...; or KIND/NAME.")] = "",
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...")] = None,
+    kind: Annotated[str, typer.Argument(help="virtualservice, vs, ...; or KIND/NAME.", autocompletion=completion.kinds)] = "",
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", autocompletion=completion.names)] = None,
     files: Annotated[
         list[str] | None, typer.Option("--filename", "-f", help="Delete what is in this file, folder, or -.")
     ] = None,

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from weft.cli import completion
 from weft.cli.connection import Kubeconfig, Namespace, client
 from weft.cli.get import resource_named
 from weft.cli.output import as_yaml, refusals_told
@@ -18,8 +19,8 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def command(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(help="virtualservice, vs, ...; or KIND/NAME.")],
-    name: Annotated[str, typer.Argument()] = "",
+    kind: Annotated[str, typer.Argument(help="virtualservice, vs, ...; or KIND/NAME.", autocompletion=completion.kinds)],
+    name: Annotated[str, typer.Argument(autocompletion=completion.names)] = "",
     namespace: Namespace = "",
     kubeconfig: Kubeconfig = None,
 ) -> None:

@@ -10,10 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
+from weft.cli import completion
 from weft.cli.api_client import ApiError
 from weft.cli.connection import Kubeconfig, Namespace, client
 from weft.cli.get import resource_named
-from weft.cli.output import as_yaml, fail, object_name, print_findings, refusals_told
+from weft.cli.output import as_yaml, fail, object_name, print_findings, readable, refusals_told
 from weft.finding import Severity
 from weft.resource.decode import decode
 from weft.resource.yaml_document import documents
@@ -27,8 +28,8 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def command(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(help="virtualservice, vs, ...; or KIND/NAME.")],
-    name: Annotated[str, typer.Argument()] = "",
+    kind: Annotated[str, typer.Argument(help="virtualservice, vs, ...; or KIND/NAME.", autocompletion=completion.kinds)],
+    name: Annotated[str, typer.Argument(autocompletion=completion.names)] = "",
     namespace: Namespace = "",
     kubeconfig: Kubeconfig = None,
 ) -> None:
@@ -61,7 +62,7 @@ def command(
 def _written(body: Json, prefix: str) -> Path:
     descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=".yaml")
     with os.fdopen(descriptor, "w") as file:
-        file.write(HEAD + as_yaml(body))
+        file.write(HEAD + as_yaml(readable(body)))
     return Path(name)
 
 

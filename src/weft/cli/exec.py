@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from weft.cli import completion
 from weft.cli.mesh_folder import supervisor
 
 app = typer.Typer(add_completion=False)
@@ -14,7 +15,7 @@ app = typer.Typer(add_completion=False)
 @app.command(context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})
 def exec_(
     ctx: typer.Context,
-    service: Annotated[str, typer.Argument(help="A service or an instance.")],
+    service: Annotated[str, typer.Argument(help="A service or an instance.", autocompletion=completion.services)],
     command: Annotated[list[str], typer.Argument(help="The command and its arguments, after `--`.")],
 ) -> None:
     """Run a command as a workload: with its environment and folder, through its sidecar, under its identity."""

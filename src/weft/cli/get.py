@@ -5,9 +5,12 @@ from typing import Annotated
 
 import typer
 
+from weft.cli import completion
 from weft.cli.api_client import TABLE, ApiClient, ApiResource
 from weft.cli.connection import Kubeconfig, Namespace, client
 from weft.cli.output import Format, fail, print_objects, refusals_told, server_table
+from weft.resource.kinds import KINDS
+from weft.resource.wording import close_name
 
 app = typer.Typer(add_completion=False)
 
@@ -16,9 +19,14 @@ app = typer.Typer(add_completion=False)
 def command(
     context: typer.Context,
     kinds: Annotated[
-        str, typer.Argument(metavar="KIND[,KIND...]", help="virtualservice, vs, virtualservices, ...; or KIND/NAME.")
+        str,
+        typer.Argument(
+            metavar="KIND[,KIND...]",
+            help="virtualservice, vs, virtualservices, ...; or KIND/NAME.",
+            autocompletion=completion.kinds,
+        ),
     ],
-    name: Annotated[str, typer.Argument(help="Only this one.")] = "",
+    name: Annotated[str, typer.Argument(help="Only this one.", autocompletion=completion.names)] = "",
     namespace: Namespace = "",
     all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Those of every namespace.")] = False,
     selector: Annotated[str, typer.Option("--selector", "-l", help="Only those with these labels.")] = "",
@@ -41,7 +49,8 @@ def resource_named(api: ApiClient, kind: str) -> ApiResource:
     """The resource a person means. Raises typer.Exit with a message when there is none."""
     resource = api.resource(kind)
     if not resource:
-        raise fail(f"there is no kind {kind!r}", "kinds are " + ", ".join(api.names()))
+        close = close_name(kind.lower(), [name for known in KINDS for name in (known.singular, known.plural)])
+        raise fail(f"there is no kind {kind!r}", f"did you mean {close}?" if close else "kinds are " + ", ".join(api.names()))
     return resource
 
 

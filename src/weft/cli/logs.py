@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from weft.cli import completion
 from weft.cli.mesh_folder import NoMesh, mesh_home
 from weft.hostname import closest
 from weft.supervisor.home import Home
@@ -18,7 +19,12 @@ _OURS = ("control-plane", "agent", "supervisor", "apply")
 @app.command()
 def logs(
     ctx: typer.Context,
-    service: Annotated[str, typer.Argument(help="A service, an instance, control-plane, agent or supervisor.")],
+    service: Annotated[
+        str,
+        typer.Argument(
+            help="A service, an instance, control-plane, agent or supervisor.", autocompletion=completion.services
+        ),
+    ],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing.")] = False,
     tail: Annotated[int, typer.Option(help="How many of the last lines; -1: all.")] = -1,
     envoy: Annotated[bool, typer.Option("--envoy", help="What its sidecars wrote instead.")] = False,

@@ -84,7 +84,8 @@ def as_yaml(value: Any) -> str:
 
 
 def print_objects(bodies: Sequence[Json], form: Format, *, one: bool) -> None:
-    """Whole objects; several as a List."""
+    """Whole objects; several as a List. Who set which field is left out, as kubectl does."""
+    bodies = [readable(body) for body in bodies]
     whole: Json = bodies[0] if one else {"apiVersion": "v1", "kind": "List", "items": list(bodies)}
     match form:
         case Format.JSON:
@@ -94,6 +95,12 @@ def print_objects(bodies: Sequence[Json], form: Format, *, one: bool) -> None:
         case _:
             for body in bodies:
                 print(object_name(body))
+
+
+def readable(body: Json) -> Json:
+    """The object without its managed fields, which nobody reads."""
+    meta = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
+    return {**body, "metadata": meta}
 
 
 def object_name(body: Json) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from weft.cli import completion
 from weft.cli.mesh_folder import running_mesh, supervisor
 from weft.cli.output import as_yaml, fail, table
 
@@ -57,7 +58,12 @@ def proxy() -> None:
 @app.command()
 def config(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="SERVICE|INSTANCE", help="A service or instance of `weft ps`.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="SERVICE|INSTANCE", help="A service or instance of `weft ps`.", autocompletion=completion.services
+        ),
+    ],
     what: Annotated[What, typer.Argument(help="Which part.")] = What.ALL,
     output: Annotated[Output, typer.Option("--output", "-o", help="json and yaml print Envoy's own messages.")] = Output.TABLE,
 ) -> None:

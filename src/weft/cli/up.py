@@ -154,8 +154,13 @@ def _awaited(client: ControlClient, timeout: float, *, as_json: bool) -> dict[st
             return answer(message)
         lines = message.get("lines", [message] if message.get("event") == "progress" else [])
         for line in map(told, lines):
-            print(line.json() if as_json else _shown(line), flush=True)
+            _tell(line, as_json=as_json)
     return {"ready": False, "failed": [], "problem": "the supervisor ended"}
+
+
+def _tell(line: Line, *, as_json: bool) -> None:
+    """Progress in words goes where words go; as JSON it is what was asked for."""
+    print(line.json() if as_json else _shown(line), file=sys.stdout if as_json else sys.stderr, flush=True)
 
 
 def _shown(line: Line) -> str:
@@ -220,8 +225,7 @@ def _answered(client: ControlClient, number: int, *, as_json: bool) -> dict[str,
         if message.get("id") == number:
             return answer(message)
         if message.get("event") == "progress":
-            line = told(message)
-            print(line.json() if as_json else _shown(line), flush=True)
+            _tell(told(message), as_json=as_json)
     return {}
 
 
