@@ -44,7 +44,7 @@ class Agreement:
         if isinstance(action, Forwarded):
             partial += [one.percent for one in (*action.shares, *action.copies)]
             partial += [place.percent for one in action.shares for place in one.places]
-            if action.hashed_on:
+            if action.hashed_on or (action.split_on and _has_key(self.call, action.split_on)):
                 return _SAME
         if any(0 < one < 100 for one in partial):
             return _MANY
@@ -107,7 +107,11 @@ class Agreement:
 
     def _forwarded(self, action: Forwarded, got: list[Got], call: HttpCall) -> None:
         empty = sum(one.percent for one in action.shares if not one.endpoints)
-        self._shares(action.shares, [one.endpoint for one in got], empty)
+        met = [one.endpoint for one in got]
+        if action.split_on and _has_key(call, action.split_on):
+            self._that(any(set(met) <= set(one.endpoints) for one in action.shares), f"one key met several shares: {met}")
+        else:
+            self._shares(action.shares, met, empty)
         if empty == 100:
             self._that(got[0].status == 503, f"status {got[0].status} without an endpoint")
             return
@@ -211,8 +215,10 @@ def _parts(of: Share) -> list[tuple[tuple[str, ...], float]]:
     return [(place.endpoints, of.percent * place.percent / 100) for place in of.places]
 
 
-def _has_key(call: HttpCall, key: str) -> bool:
+def _has_key(call: Call, key: str) -> bool:
     """Whether the request has what `key` (in the words of `Forwarded.hashed_on`) hashes by."""
+    if not isinstance(call, HttpCall):
+        return False
     kind, _, name = key.rpartition(" ")
     match kind:
         case "header":

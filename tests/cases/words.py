@@ -81,6 +81,8 @@ def _forwarded(of: Forwarded, call: Call) -> dict[str, Any]:
         said["retries"] = _retries(of.retries)
     if of.copies:
         said["copies"] = {cluster(one.cluster): round(one.percent, 2) for one in of.copies}
+    if of.split_on:
+        said["split on"] = of.split_on
     if of.hashed_on:
         said["hashed on"] = list(of.hashed_on)
     return said

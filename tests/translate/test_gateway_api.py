@@ -15,6 +15,7 @@ from weft.model.route import (
     Retries,
     Rewrite,
 )
+from weft.model.traffic import HashOnHeader
 from weft.ref import Ref
 from weft.translate.gateway_api.status import GatewayStatus, RouteStatus
 from weft.translate.mesh import Translation
@@ -211,6 +212,13 @@ def test_a_redirect_goes_to_the_port_of_its_scheme_or_listener(listener: str, re
     action = _rules(translated(_gateway(f"a {listener}"), route))[0].action
     assert isinstance(action, Redirect)
     assert (action.port, action.derive_port, action.code) == (port, "", 302)
+
+
+def test_users_may_be_kept_in_their_part_of_a_split() -> None:
+    """The annotation of a route holds for all its rules."""
+    named = _route(f"{{{TO}}}").replace("{name: r,", "{name: r, annotations: {mesh.weft.dev/sticky-split: header=x-user},")
+    (rule,) = _rules(translated(WEB, GATEWAY, named))
+    assert rule.sticky == HashOnHeader("x-user")
 
 
 def test_filters_and_timeouts_are_taken_over() -> None:

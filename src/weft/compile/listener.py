@@ -21,7 +21,7 @@ def listener(of: ListenerInput) -> EnvoyResource:
         case HttpProxyListener():
             return outbound.http_proxy(of)
         case InnerListener():
-            return outbound.connect_inner()
+            return outbound.connect_inner(of)
         case UpstreamListener():
             return outbound.upstream(of)
         case InboundListener():

@@ -27,7 +27,7 @@ from weft.compile.percent import fractional_percent
 from weft.compile.retry import DEFAULT, is_by_method, may_repeat, retry_policy, unsafe
 from weft.compile.route_match import route_match
 from weft.compile.scope.inputs import ConnectMatch, RouteInput, Split, Target
-from weft.envoy.names import PASSTHROUGH, parse_outbound
+from weft.envoy.names import CALLING_IDENTITY, CALLING_WORKLOAD, PASSTHROUGH, parse_outbound
 from weft.envoy.types import duration, packed
 from weft.model.route import (
     NO_EDIT,
@@ -37,7 +37,7 @@ from weft.model.route import (
     PathPrefix,
     Redirect,
 )
-from weft.model.traffic import HashKey, HashOnCookie, HashOnHeader, HashOnQuery, HashOnSourceIp
+from weft.model.traffic import HashKey, HashOnCaller, HashOnCookie, HashOnHeader, HashOnQuery, HashOnSourceIp
 
 _REDIRECT_CODES = {301: "MOVED_PERMANENTLY", 302: "FOUND", 303: "SEE_OTHER", 307: "TEMPORARY_REDIRECT", 308: "PERMANENT_REDIRECT"}
 
@@ -127,8 +127,8 @@ def _route_action(of: RouteInput, targets: tuple[Target, ...], host: str, retrie
         request_mirror_policies=[
             {"cluster": one.cluster, "runtime_fraction": {"default_value": fractional_percent(one.percent)}} for one in of.mirrors
         ],
-        hash_policy=[_hash_policy(key) for key in of.hash_keys],
-        **({"cluster": targets[0].cluster} if _is_single(targets) else {"weighted_clusters": _weighted(targets)}),
+        hash_policy=_hash_policies(of, targets),
+        **({"cluster": targets[0].cluster} if _is_single(targets) else {"weighted_clusters": _weighted(targets, of.sticky)}),
         **_rewrite(of, host),
     )
     if isinstance(of.match, ConnectMatch):
@@ -140,8 +140,15 @@ def _route_action(of: RouteInput, targets: tuple[Target, ...], host: str, retrie
     return action
 
 
-def _weighted(targets: tuple[Target, ...]) -> WeightedCluster:
-    return WeightedCluster(clusters=[_cluster_weight(target) for target in targets])
+def _weighted(targets: tuple[Target, ...], sticky: HashKey | None) -> WeightedCluster:
+    by_hash = {"use_hash_policy": {"value": True}} if sticky and len(targets) > 1 else {}
+    return WeightedCluster(clusters=[_cluster_weight(target) for target in targets], **by_hash)
+
+
+def _hash_policies(of: RouteInput, targets: tuple[Target, ...]) -> list[dict[str, Any]]:
+    """What keeps a request in its part of a split comes first, and alone where it is there: Envoy has one hash for both."""
+    first = [_hash_policy(of.sticky) | {"terminal": True}] if of.sticky and len(targets) > 1 else []
+    return first + [_hash_policy(key) for key in of.hash_keys if not first or key != of.sticky]
 
 
 def _cluster_weight(of: Target) -> WeightedCluster.ClusterWeight:
@@ -199,6 +206,8 @@ def _hash_policy(of: HashKey) -> dict[str, Any]:
             return {"cookie": {"name": name, "path": path, "attributes": said, **made}}
         case HashOnQuery(name):
             return {"query_parameter": {"name": name}}
+        case HashOnCaller(identity):
+            return {"filter_state": {"key": CALLING_IDENTITY if identity else CALLING_WORKLOAD}}
         case HashOnSourceIp():
             return {"connection_properties": {"source_ip": True}}
 

@@ -8,6 +8,8 @@ PASSTHROUGH = "PassthroughCluster"  # the caller's own destination (dynamic forw
 BLACK_HOLE = "BlackHoleCluster"
 IDENTITY_SECRET = "default"  # the workload's certificate and key
 TRUST_SECRET = "ROOTCA"  # the trust bundle
+CALLING_WORKLOAD = "weft.workload"  # filter state of an application's connection: who it is, `namespace/name`
+CALLING_IDENTITY = "weft.identity"  # and its SPIFFE ID
 NOT_REACHED = "x-weft-not-reached"  # of a sidecar's answer to the mesh: its application has not seen the request
 
 

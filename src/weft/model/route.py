@@ -6,6 +6,7 @@ Durations are in seconds (float). Hosts of destinations are full names.
 from dataclasses import dataclass, field
 
 from weft.model.labels import Labels
+from weft.model.traffic import HashKey
 from weft.ref import Ref
 
 
@@ -231,6 +232,7 @@ class HttpRoute:
     request_headers: HeaderEdit = NO_EDIT
     response_headers: HeaderEdit = NO_EDIT
     session: Session | None = None
+    sticky: HashKey | None = None  # what a request is put into its part of a split by; None: chance
 
 
 @dataclass(frozen=True, slots=True)

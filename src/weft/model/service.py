@@ -53,6 +53,7 @@ class Service:
     addresses: tuple[str, ...] = ()
     created: str = ""  # creation time, RFC 3339: the older wins a conflict
     distribution: TrafficDistribution | None = None
+    affinity: bool = False  # a caller keeps its endpoint, unless a DestinationRule balances otherwise
 
     def port(self, number: int) -> ServicePort | None:
         """The port that callers know by `number`."""

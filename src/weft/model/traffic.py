@@ -46,7 +46,15 @@ class HashOnSourceIp:
     """The address of the connection's other end."""
 
 
-HashKey = HashOnHeader | HashOnCookie | HashOnQuery | HashOnSourceIp
+@dataclass(frozen=True, slots=True)
+class HashOnCaller:
+    """The calling workload, or its `identity`, which all instances of a service share. At a gateway: the address of the
+    connection's other end."""
+
+    identity: bool = False
+
+
+HashKey = HashOnHeader | HashOnCookie | HashOnQuery | HashOnSourceIp | HashOnCaller
 
 
 @dataclass(frozen=True, slots=True)

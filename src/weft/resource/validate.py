@@ -29,7 +29,7 @@ from weft.resource.validation.destination_rule import destination_rule
 from weft.resource.validation.envoy_filter import envoy_filter
 from weft.resource.validation.fallback import fallback
 from weft.resource.validation.gateway import gateway
-from weft.resource.validation.labels import metadata
+from weft.resource.validation.labels import annotated_split, metadata
 from weft.resource.validation.locality import traffic_distribution
 from weft.resource.validation.peer_authentication import peer_authentication
 from weft.resource.validation.request_authentication import request_authentication
@@ -46,6 +46,7 @@ def validate(resource: Resource, problems: Problems) -> None:
     match resource.spec:
         case VirtualService() as spec:
             virtual_service(spec, problems)
+            annotated_split(resource.meta.annotations, problems)
         case DestinationRule() as spec:
             destination_rule(spec, problems)
             fallback(resource.meta.annotations, problems)
@@ -70,8 +71,10 @@ def validate(resource: Resource, problems: Problems) -> None:
             gateway_api.gateway(spec, problems)
         case HttpRoute() as spec:
             gateway_api_routes.http_route(spec, problems)
+            annotated_split(resource.meta.annotations, problems)
         case GrpcRoute() as spec:
             gateway_api_routes.grpc_route(spec, problems)
+            annotated_split(resource.meta.annotations, problems)
         case TlsRoute() as spec:
             gateway_api_routes.tls_route(spec, problems)
         case TcpRoute() | UdpRoute() as spec:

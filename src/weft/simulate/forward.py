@@ -10,6 +10,7 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.filters.http.set_filter_state.v3.set_filter_state_pb2 import Config as SetFilterState
 from google.protobuf.any_pb2 import Any
 
+from weft.envoy.names import CALLING_IDENTITY, CALLING_WORKLOAD
 from weft.simulate import pattern
 from weft.simulate.call import HttpCall
 from weft.simulate.destination import destination
@@ -33,7 +34,7 @@ def forwarded(held: Held, config: RouteConfiguration, host: VirtualHost, of: Rou
         action.timeout.ToMilliseconds() / 1000 if action.HasField("timeout") else 15.0,
         _retries(action.retry_policy) if action.HasField("retry_policy") else None,
         tuple(Copy(one.cluster, percent(one.runtime_fraction.default_value)) for one in action.request_mirror_policies),
-        tuple(_hash(one) for one in action.hash_policy),
+        *_hashes(action),
     )
 
 
@@ -118,6 +119,14 @@ def _retries(of: RetryPolicy) -> Retries:
     )
 
 
+def _hashes(of: RouteAction) -> tuple[tuple[str, ...], str]:
+    """What keeps requests on one endpoint, and what keeps them in one part of a split."""
+    keys = [_hash(one) for one in of.hash_policy]
+    if not of.weighted_clusters.use_hash_policy.value:
+        return tuple(keys), ""
+    return tuple(keys[1:]), keys[0]
+
+
 def _hash(of: RouteAction.HashPolicy) -> str:
     match of.WhichOneof("policy_specifier"):
         case "header":
@@ -128,4 +137,6 @@ def _hash(of: RouteAction.HashPolicy) -> str:
             return f"query parameter {of.query_parameter.name}"
         case "connection_properties":
             return "source address"
+        case "filter_state":
+            return {CALLING_WORKLOAD: "workload", CALLING_IDENTITY: "identity"}[of.filter_state.key]
     raise Unreadable(f"a hash of {of.WhichOneof('policy_specifier')}")

@@ -101,13 +101,15 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """The call goes on. `timeout` 0: none. `hashed_on` says by what requests keep to one endpoint."""
+    """The call goes on. `timeout` 0: none. `hashed_on` says by what requests keep to one endpoint, `split_on` by what
+    they keep to one share (empty: chance decides each time)."""
 
     shares: tuple[Share, ...]
     timeout: float = 0.0
     retries: Retries | None = None
     copies: tuple[Copy, ...] = ()
     hashed_on: tuple[str, ...] = ()
+    split_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)

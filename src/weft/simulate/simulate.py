@@ -134,9 +134,7 @@ def _taken(held: Held, config: RouteConfiguration, host: VirtualHost, route: Rou
     match route.WhichOneof("action"):
         case "route":
             found = forwarded(held, config, host, route, call)
-            action = Forwarded(
-                tuple(_marked(one, marks) for one in found.shares), found.timeout, found.retries, found.copies, found.hashed_on
-            )
+            action = replace(found, shares=tuple(_marked(one, marks) for one in found.shares))
         case "redirect":
             changes = (*response_changes(levels), *marks)
             action = Redirected(redirect.status(route.redirect), redirect.location(route, call), changes)

@@ -24,6 +24,7 @@ from weft.translate.delegation import leaf_key
 from weft.translate.naming import exported, gateway_name, gateway_names
 from weft.translate.route_matches import http_match, l4_match, string_match
 from weft.translate.statement import Reference, Statement
+from weft.translate.sticky_split import sticky_split
 
 _GRPC_STATUSES = (
     "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
@@ -170,6 +171,7 @@ class _Reading:
             _cors(one.cors_policy) if one.cors_policy else None,
             _edit(edits.request),
             _edit(edits.response),
+            sticky=sticky_split(self._resource.meta.annotations),
         )
 
     def _action(self, one: spec.HttpRoute, origin: Ref) -> model.Action | None:

@@ -60,6 +60,7 @@ def core_service(resource: Resource, spec: ServiceSpec, settings: Settings) -> S
         export_to=exported(_annotation(meta.annotations.get(EXPORT_TO, "")), meta.namespace),
         addresses=tuple(address for address in addresses if address not in ("", "None")),
         created=meta.creation_timestamp,
+        affinity=spec.session_affinity == "ClientIP",
         distribution=_DISTRIBUTIONS.get(meta.annotations.get(DISTRIBUTION, "") or spec.traffic_distribution),
     )
     backing = Backing(hostname, meta.namespace, targets, labels(spec.selector), (), spec.publish_not_ready_addresses)

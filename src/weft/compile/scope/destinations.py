@@ -20,7 +20,7 @@ from weft.model.mesh import Mesh
 from weft.model.route import Destination
 from weft.model.security import MtlsMode
 from weft.model.service import Location, Protocol, Resolution, Service, ServicePort
-from weft.model.traffic import ClientTls, ConsistentHash, HashKey, PortPolicy, ServicePolicy, TlsMode
+from weft.model.traffic import ClientTls, ConsistentHash, HashKey, HashOnCaller, LoadBalancing, PortPolicy, ServicePolicy, TlsMode
 from weft.ref import Ref
 
 
@@ -94,6 +94,8 @@ def reached(mesh: Mesh, caller: Caller, to: Destination, asked_port: int) -> Rea
         return Missing(f"no DestinationRule defines the subset {to.subset} of {to.host}")
     defaults = precedence.defaults(mesh, service.namespace)
     policy = defaults.under(precedence.port_policy(rule, number, to.subset))
+    if service.affinity and policy.load_balancing is None:
+        policy = replace(policy, load_balancing=LoadBalancing(ConsistentHash(HashOnCaller())))
     wanted = subset.labels if subset else ()
     fitting = [
         one

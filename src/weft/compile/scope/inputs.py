@@ -221,6 +221,7 @@ class RouteInput:
     cors: Cors | None = None
     mirrors: tuple[MirrorTarget, ...] = ()
     hash_keys: tuple[HashKey, ...] = ()
+    sticky: HashKey | None = None  # what a request is put into its part of a split by
     request_headers: HeaderEdit = NO_EDIT
     response_headers: HeaderEdit = NO_EDIT
     stat_prefix: str = ""
@@ -267,11 +268,16 @@ class HttpProxyListener:
     """Where an application sends what it would send to an HTTP proxy."""
 
     address: Address
+    workload: str
+    identity: str
 
 
 @dataclass(frozen=True, slots=True)
 class InnerListener:
     """Where what comes inside a CONNECT is routed."""
+
+    workload: str
+    identity: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +290,8 @@ class UpstreamListener:
     targets: tuple[Target, ...] = ()
     hosts: frozenset[str] = frozenset()
     origins: tuple[Ref, ...] = ()
+    workload: str = ""
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from weft.compile.scope.lookup import Answer, answer, port_asked
 from weft.compile.scope.rules import Sight
 from weft.compile.scope.sidecar import caller, http, opaque_targets
 from weft.envoy.names import HTTP_PROXY_ROUTES, parse_upstream_routes, upstream_routes, vhds_name
+from weft.identity import SpiffeId
 from weft.model import precedence
 from weft.model.mesh import Mesh
 from weft.model.route import HttpMatch, Rewrite
@@ -35,9 +36,15 @@ def listeners(mesh: Mesh, proxy: Proxy) -> tuple[ListenerInput, ...]:
     """All listeners of a sidecar."""
     outbound: list[ListenerInput] = []
     if proxy.http_proxy:
-        outbound += [HttpProxyListener(proxy.http_proxy), InnerListener()]
+        outbound += [HttpProxyListener(proxy.http_proxy, *_who(mesh, proxy)), InnerListener(*_who(mesh, proxy))]
     outbound += [_upstream(mesh, proxy, one) for one in sorted(proxy.upstreams, key=lambda one: one.listen)]
     return (*outbound, *(_inbound(mesh, proxy, one) for one in sorted(proxy.inbound, key=lambda one: one.number)))
+
+
+def _who(mesh: Mesh, proxy: Proxy) -> tuple[str, str]:
+    """The workload and its identity, in words."""
+    own = proxy.workload
+    return own.key, str(SpiffeId(mesh.settings.trust_domain, own.namespace, own.service_account))
 
 
 def _inbound(mesh: Mesh, proxy: Proxy, of: InboundPort) -> InboundListener:
@@ -95,7 +102,9 @@ def _upstream(mesh: Mesh, proxy: Proxy, of: Upstream) -> UpstreamListener:
     service = found.service
     port = port_asked(service, of.port) if service else None
     if service is None or port is None or port.protocol.is_http:
-        return UpstreamListener(of.listen, upstream_routes(of.host, of.port), hosts=frozenset(found.looked_up))
+        workload, identity = _who(mesh, proxy)
+        hosts = frozenset(found.looked_up)
+        return UpstreamListener(of.listen, upstream_routes(of.host, of.port), (), hosts, (), workload, identity)
     sight = Sight(mesh, caller(proxy), port.number, set(found.looked_up), {service.origin})
     _, targets = opaque_targets(sight, found, service)
     return UpstreamListener(of.listen, "", targets, frozenset(sight.hosts), tuple(sorted(sight.origins)))

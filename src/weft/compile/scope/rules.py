@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from hashlib import blake2b
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import pairwise
 from math import lcm
 
 from weft.compile.scope.destinations import Caller, Missing, Reached, Share, forwards, reached, shares
@@ -17,7 +18,7 @@ from weft.envoy.names import fallback_cluster, parse_outbound, with_fallback
 from weft.model.defaults import NO_DEFAULTS, Defaults
 from weft.model.labels import selects
 from weft.model.mesh import Mesh
-from weft.model.precedence import defaults, service
+from weft.model.precedence import MESH, defaults, service
 from weft.model.route import (
     Destination,
     DirectResponse,
@@ -34,7 +35,7 @@ from weft.model.route import (
     WeightedDestination,
 )
 from weft.model.service import Resolution
-from weft.model.traffic import HashKey, Tunnel
+from weft.model.traffic import HashKey, HashOnCaller, HashOnSourceIp, Tunnel
 from weft.ref import Ref
 
 _LARGEST_TOTAL = 2**32 - 1  # Envoy's limit of the sum of weights
@@ -113,7 +114,7 @@ def _route(sight: Sight, rule: HttpRoute, match: HttpMatch) -> RouteInput:
     keys: tuple[HashKey, ...] = ()
     usual = NO_DEFAULTS
     if isinstance(rule.action, Forward):
-        action, keys = forward(sight, rule.action.destinations, rule.origin)
+        action, keys = forward(sight, rule.action.destinations, rule.origin, fixed=rule.sticky is not None)
         usual = sight.defaults(rule.action.destinations)
     else:
         action = rule.action
@@ -130,6 +131,7 @@ def _route(sight: Sight, rule: HttpRoute, match: HttpMatch) -> RouteInput:
         cors=rule.cors,
         mirrors=tuple(target for mirror in rule.mirrors for target in _mirrored(sight, mirror)),
         hash_keys=keys,
+        sticky=_seen_key(sight, rule.sticky) if rule.sticky else None,
         request_headers=rule.request_headers,
         response_headers=rule.response_headers,
         session=rule.session,
@@ -142,10 +144,11 @@ def route_name(origin: Ref, name: str, match: object) -> str:
 
 
 def forward(
-    sight: Sight, destinations: tuple[WeightedDestination, ...], origin: Ref
+    sight: Sight, destinations: tuple[WeightedDestination, ...], origin: Ref, fixed: bool = False
 ) -> tuple[Split | DirectResponse, tuple[HashKey, ...]]:
     """Where the destinations send, and what requests are hashed by. One that is missing keeps its share, which then fails; when
-    all are missing the answer says why."""
+    all are missing the answer says why. `fixed`: weights always have the same sum, so that a part that grows takes from its
+    neighbours only."""
     found: list[tuple[WeightedDestination, Reached]] = []
     answered: dict[int, int] = {}
     missing: list[str] = []
@@ -163,10 +166,10 @@ def forward(
             found.append((replace(one, weight=weight), there))
     if not found:
         return unreachable(origin, missing), ()
-    keys = tuple(dict.fromkeys(there.hash_key for _, there in found if there.hash_key))
+    keys = tuple(dict.fromkeys(_seen_key(sight, there.hash_key) for _, there in found if there.hash_key))
     if missing:
         answered[0] = sum(weight for _, weight in weights) - sum(one.weight for one, _ in found) - sum(answered.values())
-    return Split(_targets(sight, found, answered)), keys
+    return Split(_targets(sight, found, answered, fixed)), keys
 
 
 def unreachable(origin: Ref, missing: list[str]) -> DirectResponse:
@@ -180,12 +183,15 @@ def _tunnel(of: Reached) -> Tunnel | None:
     return None if of.port.protocol.is_http else of.policy.tunnel
 
 
-def _targets(sight: Sight, found: list[tuple[WeightedDestination, Reached]], lost: dict[int, int]) -> tuple[Target, ...]:
+def _targets(
+    sight: Sight, found: list[tuple[WeightedDestination, Reached]], lost: dict[int, int], fixed: bool
+) -> tuple[Target, ...]:
     """`lost` are the weights of what is not sent, by the status it is answered with; 0: that of a cluster without endpoints."""
     parts: list[tuple[WeightedDestination, Reached, Share, Fraction]] = [
         (one, there, share, one.weight * share.weight) for one, there in found for share in shares(there)
     ]
-    whole = _integers([weight for *_, weight in parts] + [Fraction(weight) for weight in lost.values()])
+    weights = [weight for *_, weight in parts] + [Fraction(weight) for weight in lost.values()]
+    whole = _of_a_million(weights) if fixed and len(weights) > 1 else _integers(weights)
     others = {there.key: fallbacks(sight, there) for _, there in found}
     targets = [
         _target(one, there, share, weight, others[there.key])
@@ -247,6 +253,19 @@ def _integers(weights: list[Fraction]) -> list[int]:
     while sum(whole) > _LARGEST_TOTAL:
         whole = [-(-weight // 2) for weight in whole]
     return whole
+
+
+def _of_a_million(weights: list[Fraction]) -> list[int]:
+    """Whole numbers in about the same proportion that add up to a million: bounds stay where they are when others move."""
+    bounds = [round(sum(weights[:count], Fraction()) * 1_000_000 / sum(weights)) for count in range(len(weights) + 1)]
+    return [after - before for before, after in pairwise(bounds)]
+
+
+def _seen_key(sight: Sight, key: HashKey) -> HashKey:
+    """What can be told of a caller: behind a sidecar all connections have one address, at a gateway nobody has a workload."""
+    if sight.caller.gateway != MESH:
+        return HashOnSourceIp() if isinstance(key, HashOnCaller) else key
+    return HashOnCaller() if isinstance(key, HashOnSourceIp) else key
 
 
 def _mirrored(sight: Sight, mirror: Mirror) -> Iterator[MirrorTarget]:

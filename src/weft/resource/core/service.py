@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import field
 
-from weft.resource.field import UNSUPPORTED, Int32, Message, PortNumber, ignored, unsupported
+from weft.resource.field import Int32, Message, PortNumber, ignored, unsupported
 
 Protocol = Literal["TCP", "UDP", "SCTP"]
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
@@ -51,11 +51,8 @@ class Service(Message, frozen=True, kw_only=True):
     ip_family_policy: IpFamilyPolicy | None = None
     external_ips: Annotated[tuple[str, ...], _OUTSIDE] = field(default=(), name="externalIPs")
     external_name: Annotated[str, unsupported("a ServiceEntry with resolution DNS does it")] = ""
-    session_affinity: Annotated[
-        Literal["None", "ClientIP"],
-        unsupported("a DestinationRule with loadBalancer.consistentHash.useSourceIp does it", unless="None"),
-    ] = "None"
-    session_affinity_config: Annotated[SessionAffinityConfig | None, UNSUPPORTED] = None
+    session_affinity: Literal["None", "ClientIP"] = "None"
+    session_affinity_config: SessionAffinityConfig | None = None
     load_balancer_ip: Annotated[str, _OUTSIDE] = field(default="", name="loadBalancerIP")
     load_balancer_source_ranges: Annotated[tuple[str, ...], _OUTSIDE] = ()
     load_balancer_class: Annotated[str, _OUTSIDE] = ""

@@ -28,11 +28,23 @@ def service(spec: Service, problems: Problems) -> None:
     if spec.type == "ExternalName":
         hint = "a ServiceEntry with resolution DNS does it"
         problems.add("unsupported-value", "spec.type", value="ExternalName", effect="callers find no endpoint", hint=hint)
+    _affinity(spec, problems)
     for index, port in enumerate(spec.ports):
         _port(port, len(spec.ports) > 1, item("spec.ports", index), problems)
     duplicates([(port.name, f"spec.ports[{index}].name") for index, port in enumerate(spec.ports)], "the port name", problems)
     numbers = [(f"{port.port}/{port.protocol}", f"spec.ports[{index}].port") for index, port in enumerate(spec.ports)]
     duplicates(numbers, "the port", problems)
+
+
+def _affinity(spec: Service, problems: Problems) -> None:
+    """A time in seconds, as Kubernetes bounds it; it is a promise that is kept in any case."""
+    config = spec.session_affinity_config.client_ip if spec.session_affinity_config else None
+    path, seconds = "spec.sessionAffinityConfig.clientIP.timeoutSeconds", config.timeout_seconds if config else None
+    if spec.session_affinity == "None" and spec.session_affinity_config is not None:
+        why = "sessionAffinity is None"
+        problems.add("no-effect", "spec.sessionAffinityConfig", name="sessionAffinityConfig", why=why, hint="")
+    if seconds is not None and not 1 <= seconds <= 86_400:
+        problems.invalid(path, f"{seconds} is not between 1 and 86400 seconds")
 
 
 def _port(port: ServicePort, several: bool, path: str, problems: Problems) -> None:

@@ -7,6 +7,7 @@ from weft.resource.field_path import child, item
 from weft.resource.kind import Kind
 from weft.resource.meta import ObjectMeta
 from weft.resource.problems import Problems
+from weft.resource.sticky_split import ANNOTATION, sticky_split
 
 _NAMES = {"Service": names.service, "Namespace": names.label}
 
@@ -23,6 +24,13 @@ def metadata(meta: ObjectMeta, kind: Kind, problems: Problems) -> None:
     labels(meta.labels, "metadata.labels", problems)
     for key in meta.annotations:
         problems.invalid(child("metadata.annotations", key), names.label_key(key))
+
+
+def annotated_split(annotations: Mapping[str, str], problems: Problems) -> None:
+    """The annotation of routes that keeps users in their part of a split."""
+    said = sticky_split(annotations[ANNOTATION]) if ANNOTATION in annotations else None
+    if isinstance(said, str):
+        problems.invalid(child("metadata.annotations", ANNOTATION), said, "such as header=x-user")
 
 
 def labels(pairs: Mapping[str, str], path: str, problems: Problems) -> None:

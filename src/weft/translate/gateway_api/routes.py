@@ -23,6 +23,7 @@ from weft.translate.gateway_api.filters import Filter, Filters, filters, percent
 from weft.translate.gateway_api.matches import EVERY_REQUEST, branch
 from weft.translate.gateway_api.written import Backend, L4Rule, Parent, Route, Rule, Share
 from weft.translate.statement import Reference, Statement
+from weft.translate.sticky_split import sticky_split
 
 _NOT_ARRIVED = ("connect-failure", "refused-stream")
 _TRIES = 2
@@ -43,6 +44,7 @@ class _Reading:
     def __init__(self, resource: Resource, settings: Settings) -> None:
         self._ref, self._namespace, self._domain = resource.ref, resource.meta.namespace, settings.domain
         self._created = resource.meta.creation_timestamp
+        self._sticky = sticky_split(resource.meta.annotations)
         self._references: list[Reference] = []
 
     def statement(self, said: _RouteSpec) -> Statement:
@@ -82,6 +84,7 @@ class _Reading:
             request_headers=own.request_headers,
             response_headers=own.response_headers,
             session=_session(one.session_persistence, origin),
+            sticky=self._sticky,
         )
         mirrors = [*self._mirrors(one.filters, origin)]
         if len(parts) == 1:
