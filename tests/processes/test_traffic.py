@@ -22,6 +22,7 @@ services:
     x-weft: {{upstreams: [{{host: kinds, port: 80}}, {{host: words, port: 50051}}, {{host: mail, port: 2525}}]}}
   kinds: {{command: {PYTHON} {PROGRAMS}/serve_kinds.py, x-weft: {{ports: [{{name: http, port: 80}}]}}}}
   words: {{command: {PYTHON} {PROGRAMS}/serve_grpc.py, x-weft: {{ports: [{{name: grpc, port: 50051}}]}}}}
+  browsed: {{command: {PYTHON} {PROGRAMS}/serve_grpc.py, x-weft: {{ports: [{{name: grpc-web, port: 50052}}]}}}}
   chat: {{command: weft echo, x-weft: {{ports: [{{name: ws, port: 80, appProtocol: kubernetes.io/ws}}]}}}}
   mail: {{command: {PYTHON} {PROGRAMS}/greet.py, x-weft: {{ports: [{{name: smtp, port: 2525}}]}}}}
   edge: {{x-weft: {{gateway: true, namespace: istio-system, labels: {{istio: ingressgateway}}}}}}
@@ -98,7 +99,8 @@ def test_answers_without_a_body(mesh: RunningMesh) -> None:
 
 
 def test_trailers(mesh: RunningMesh) -> None:
-    """The trailers of a chunked request and of a chunked answer arrive."""
+    """The trailers of a chunked request and of a chunked answer arrive, once the host is known."""
+    assert call(mesh, "GET", "/")[0].status == 200
     with to_proxy(mesh) as connection:
         head = "POST http://kinds/trailers HTTP/1.1\r\nHost: kinds\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\n"
         connection.sendall(f"{head}Trailer: x-mine\r\nConnection: close\r\n\r\n3\r\nabc\r\n0\r\nx-mine: 7\r\n\r\n".encode())
@@ -212,6 +214,18 @@ def test_grpc_in_all_four_forms(mesh: RunningMesh) -> None:
     for target in ("words:50051", address(mesh, "WORDS_ADDR")):
         out = run(mesh, PYTHON, str(PROGRAMS / "call_grpc.py"), target).out
         assert out.splitlines() == ["ONE", "a b c", "a+b", "X Y"]
+
+
+def test_grpc_web(mesh: RunningMesh) -> None:
+    """What a browser's client sends over HTTP/1.1 reaches a server of gRPC, whose trailers come back in the body."""
+    headers = {"content-type": "application/grpc-web+proto", "host": "browsed:50052", "x-grpc-web": "1"}
+    with closing(HTTPConnection(mesh.proxy(), timeout=10)) as connection:
+        connection.request("POST", "http://browsed:50052/test.Words/Upper", b"\0" + (3).to_bytes(4) + b"one", headers)
+        response = connection.getresponse()
+        body = response.read()
+    assert (response.status, body[:8]) == (200, b"\0" + (3).to_bytes(4) + b"ONE")
+    assert body[8] == 0x80
+    assert b"grpc-status:0" in body.replace(b" ", b"")
 
 
 def test_a_long_grpc_stream_survives_what_others_change(mesh: RunningMesh) -> None:
