@@ -175,6 +175,19 @@ POOL: tuple[Resource, ...] = tuple(
             "g-1",
             "{from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: other}], to: [{group: '', kind: Service}]}",
         ),
+        api(
+            "Gateway",
+            "gs",
+            "{gatewayClassName: weft, listeners: [{name: a, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: cert},"
+            " {name: cert-cacert, namespace: other}]}}], tls: {frontend: {default: {validation: {caCertificateRefs: [{group: '',"
+            " kind: Secret, name: cert}]}}}}}",
+        ),
+        api(
+            "ReferenceGrant",
+            "g-2",
+            "{from: [{group: gateway.networking.k8s.io, kind: Gateway, namespace: default}], to: [{group: '', kind: Secret}]}",
+            namespace="other",
+        ),
         workload("gw-0", "gw").replace("app: gw", "gateway.networking.k8s.io/gateway-name: gw"),
     )
     for one in resources(text)

@@ -54,7 +54,7 @@ class Revision:
         self._statements: Shelves[Shelf, Statement] = Shelves(index.statements)
         self._rules = Draft(index.rules)
         self._attachments = AttachmentsDraft(index.attachments)
-        self._api = GatewayApiDraft(index.api, statuses, mesh.settings.domain)
+        self._api = GatewayApiDraft(index.api, statuses, mesh.settings.domain, self._credentials.get)
         self._recheck = Recheck(findings, index)
         self._hosts: dict[str, None] = {}  # whose endpoints are made anew
         self._workloads: dict[tuple[str, str], set[Ref]] = {}  # changed ones, and the services that (had) selected them
@@ -230,6 +230,7 @@ class Revision:
 
     def _revise_api(self) -> None:
         self._api.touch_services(self._services.changed())
+        self._api.touch_credentials(self._credentials.changed())
         self._api.touch_gateways(ref for refs in self._workloads.values() for ref in refs if ref.group == GROUP)
         self._api.revise(lambda host: self._services.get(host) or (), self._addresses, self._open, self._lay)
 

@@ -8,10 +8,6 @@ from msgspec import field
 from weft.resource.field import UNSUPPORTED, Message, PortNumber, unsupported
 from weft.resource.gateway_api.reference import LocalObjectReference, ObjectReference, SecretObjectReference
 
-_FILES = unsupported(
-    "name files of the gateway's node in tls.options: mesh.weft.dev/certificate-file and mesh.weft.dev/private-key-file"
-)
-
 
 class LabelSelectorRequirement(Message, frozen=True, kw_only=True):
     """A condition on one label. `operator` is In, NotIn, Exists or DoesNotExist."""
@@ -50,10 +46,10 @@ class AllowedRoutes(Message, frozen=True, kw_only=True):
 
 
 class ListenerTlsConfig(Message, frozen=True, kw_only=True):
-    """How a listener treats TLS. `options` are this mesh's: the files of certificate and key."""
+    """How a listener treats TLS: Secrets with its certificates, or, in `options` of this mesh, files of the gateway's node."""
 
     mode: Literal["Terminate", "Passthrough"] = "Terminate"
-    certificate_refs: Annotated[tuple[SecretObjectReference, ...], _FILES] = ()
+    certificate_refs: tuple[SecretObjectReference, ...] = ()
     options: Mapping[str, str] = {}
 
 
@@ -133,7 +129,7 @@ class GatewayBackendTls(Message, frozen=True, kw_only=True):
 class GatewayTlsConfig(Message, frozen=True, kw_only=True):
     """TLS of the whole Gateway."""
 
-    backend: GatewayBackendTls | None = None
+    backend: Annotated[GatewayBackendTls | None, unsupported("a DestinationRule shows backends a certificate")] = None
     frontend: FrontendTlsConfig | None = None
 
 
@@ -148,5 +144,5 @@ class Gateway(Message, frozen=True, kw_only=True):
     addresses: tuple[GatewayAddress, ...] = ()
     infrastructure: GatewayInfrastructure | None = None
     allowed_listeners: AllowedListeners | None = None
-    tls: Annotated[GatewayTlsConfig | None, UNSUPPORTED] = None
+    tls: GatewayTlsConfig | None = None
     default_scope: Annotated[Literal["All", "None"] | None, UNSUPPORTED] = None

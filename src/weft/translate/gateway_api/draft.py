@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from weft.hostname import is_wildcard, matches
+from weft.model.credential import Credential
 from weft.model.gateway import Gateway as ModelGateway
 from weft.model.labels import Labels
 from weft.model.precedence import MESH, patterns
@@ -44,7 +45,8 @@ class GatewayApi:
     """What `advance` remembers. `gateways` and `sets` (of listeners) are as written, `judged` those of this mesh, by
     `namespace/name`; `naming` are the sets that name a Gateway; `readers` are the routes that looked a key up, `reads` what each
     looked up; `meeting` the routes at a place, `hosts` those of a listener's places; `attached` are the routes of a listener,
-    `rejected` those of them that give way to others."""
+    `rejected` those of them that give way to others;
+    `certified` are the Gateways whose certificates were looked up under a credential's key or `grants/NAMESPACE`."""
 
     classes: Mapping[str, GatewayClass] = field(default_factory=dict)
     gateways: Mapping[str, Gateway] = field(default_factory=dict)
@@ -61,13 +63,22 @@ class GatewayApi:
     hosts: Mapping[str, frozenset[str]] = field(default_factory=dict)
     attached: Mapping[str, frozenset[Ref]] = field(default_factory=dict)
     rejected: Mapping[str, frozenset[Ref]] = field(default_factory=dict)
+    certified: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class GatewayApiDraft:
     """The Gateway API's part while it changes. Call `replace` for each statement, then `revise` once."""
 
-    def __init__(self, base: GatewayApi, statuses: Mapping[Ref, Status], domain: str) -> None:
+    def __init__(
+        self,
+        base: GatewayApi,
+        statuses: Mapping[Ref, Status],
+        domain: str,
+        credential: Callable[[str], Credential | None],
+    ) -> None:
         self._domain = domain
+        self.credential = credential
+        self._certified = Buckets(base.certified)
         self._classes = Draft(base.classes)
         self._gateways = Draft(base.gateways)
         self._sets = Draft(base.sets)
@@ -122,6 +133,7 @@ class GatewayApiDraft:
                 said = (*others, come) if isinstance(come, Grant) else others
                 self._grants.put(ref.namespace, tuple(sorted(said, key=lambda one: one.origin)))
                 self._touched[("grants", ref.namespace)] = None
+                self._stale_gateways.update(dict.fromkeys(self._certified.get(f"grants/{ref.namespace}")))
             case Route():
                 self._routes.put(ref, come if isinstance(come, Route) else None)
                 self._stale_routes[ref] = None
@@ -142,6 +154,11 @@ class GatewayApiDraft:
         """Services came, went or changed."""
         for host in hosts:
             self._touched[("service", host)] = None
+
+    def touch_credentials(self, keys: Iterable[str]) -> None:
+        """Secrets or ConfigMaps came, went or changed."""
+        for key in keys:
+            self._stale_gateways.update(dict.fromkeys(self._certified.get(key)))
 
     def touch_gateways(self, refs: Iterable[Ref]) -> None:
         """Workloads that serve these came, went or moved."""
@@ -174,7 +191,11 @@ class GatewayApiDraft:
     def _judge(self, key: str, open_gateways: Callable[[str, tuple[ModelGateway, ...]], None]) -> None:
         written, before = self._gateways.get(key), self._judged.get(key)
         sets = [found for name in self._naming.get(key) if (found := self._sets.get(name))]
-        now = judged(written, self._classes.frozen(), sets, self.labels) if written else None
+        now = judged(written, self._classes.frozen(), sets, self.labels, self) if written else None
+        for looked_up in before.reads if before else ():
+            self._certified.discard(looked_up, key)
+        for looked_up in now.reads if now else ():
+            self._certified.add(looked_up, key)
         self._touched[("gateway", key)] = None
         for one in (before, now):
             self._touched.update(dict.fromkeys(("listener set", each.set.key) for each in (one.sets if one else ())))
@@ -338,6 +359,7 @@ class GatewayApiDraft:
             self._hosts.frozen(),
             self._attached.frozen(),
             self._rejected.frozen(),
+            self._certified.frozen(),
         )
 
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from weft.hostname import matches
+from weft.model.gateway import Demands, Server, ServerTls
 from weft.model.gateway import Gateway as ModelGateway
-from weft.model.gateway import Server
 from weft.model.labels import Labels
 from weft.resource.gateway_api.gateway import LabelSelectorRequirement
+from weft.translate.gateway_api.certificates import NOTHING, Certified, Lookup, certified
 from weft.translate.gateway_api.written import (
     CONTROLLER,
     DEFAULT_CLASS,
@@ -39,6 +40,7 @@ class JudgedListener:
     namespace: str
     conflict: str = ""
     overlaps: bool = False
+    certified: Certified = NOTHING
 
     @property
     def known(self) -> bool:
@@ -48,12 +50,14 @@ class JudgedListener:
     @property
     def accepted(self) -> bool:
         """Whether routes may attach."""
-        return self.known and not self.conflict
+        return self.known and not self.conflict and not self.certified.refused
 
     @property
     def served(self) -> bool:
         """Whether a port is opened."""
-        return self.accepted and not self.listener.unserved
+        one = self.listener
+        shows = one.tls is not ServerTls.SIMPLE or bool(self.certified.credentials or one.certificate_file)
+        return self.accepted and not one.unserved and shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,12 @@ class JudgedGateway:
         return (*self.listeners, *(one for each in self.sets if each.allowed for one in each.listeners))
 
     @property
+    def reads(self) -> frozenset[str]:
+        """The credentials, and the namespaces of grants, that its certificates were looked up in."""
+        everything = (*self.listeners, *(one for each in self.sets for one in each.listeners))
+        return frozenset().union(*(one.certified.reads for one in everything))
+
+    @property
     def served(self) -> tuple[ModelGateway, ...]:
         """What its workloads open."""
         return tuple(_model(self.gateway, one) for one in self.all_listeners if one.served)
@@ -107,9 +117,14 @@ class JudgedGateway:
 
 
 def judged(
-    gateway: Gateway, classes: Mapping[str, GatewayClass], sets: Iterable[ListenerSet], own: Callable[[str], Labels]
+    gateway: Gateway,
+    classes: Mapping[str, GatewayClass],
+    sets: Iterable[ListenerSet],
+    own: Callable[[str], Labels],
+    view: Lookup,
 ) -> JudgedGateway | None:
-    """`gateway` when its class is this mesh's, else None. `sets` name it; `own` are the labels of a namespace."""
+    """`gateway` when its class is this mesh's, else None. `sets` name it; `own` are the labels of a namespace, `view` is where
+    its certificates are looked up."""
     if not is_ours(gateway.class_name, classes):
         return None
     taken: list[JudgedListener] = []
@@ -119,11 +134,11 @@ def judged(
         allowed = chooses(gateway.sets, gateway.namespace, one.namespace, own(one.namespace))
         named = _named(gateway, one.listeners, one.namespace, f"{one.namespace}.{one.name}~")
         found.append((one, allowed, _without_clashes(named, taken) if allowed else named))
-    return JudgedGateway(
-        gateway,
-        _marked(listeners, taken),
-        tuple(JudgedSet(one, allowed, _marked(each, taken)) for one, allowed, each in found),
-    )
+    def done(of: tuple[JudgedListener, ...]) -> tuple[JudgedListener, ...]:
+        return tuple(replace(one, certified=certified(gateway, one.listener, view)) for one in _marked(of, taken))
+
+    sets_done = tuple(JudgedSet(one, allowed, done(each)) for one, allowed, each in found)
+    return JudgedGateway(gateway, done(listeners), sets_done)
 
 
 def is_ours(class_name: str, classes: Mapping[str, GatewayClass]) -> bool:
@@ -173,14 +188,19 @@ def _covers(wide: JudgedListener, narrow: JudgedListener) -> bool:
 
 def _model(gateway: Gateway, of: JudgedListener) -> ModelGateway:
     one = of.listener
+    checks = bool(of.certified.authorities)
     server = Server(
         one.port,
         one.name,
         one.protocol,
         (("*", one.hostname),),
         one.origin,
-        one.tls,
+        ServerTls.MUTUAL if checks else one.tls,
         files=((one.certificate_file, one.key_file),) if one.certificate_file else (),
+        credentials=of.certified.credentials,
+        authorities=of.certified.authorities,
+        demands=Demands(unverified=of.certified.fallback),
+        http3=gateway.http3,
     )
     name = of.key.partition("/")[2]
     return ModelGateway(gateway.namespace, name, gateway.selector, (server,), gateway.origin, gateway.created, True)

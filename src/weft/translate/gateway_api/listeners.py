@@ -11,12 +11,15 @@ from weft.resource.core.namespace import Namespace as NamespaceSpec
 from weft.resource.gateway_api import gateway as spec
 from weft.resource.gateway_api.gateway_class import GatewayClass as GatewayClassSpec
 from weft.resource.gateway_api.listener_set import ListenerSet as ListenerSetSpec
+from weft.resource.gateway_api.reference import ObjectReference, SecretObjectReference
 from weft.resource.gateway_api.reference_grant import ReferenceGrant
 from weft.resource.resource import Resource
+from weft.resource.validation.gateway import HTTP3
 from weft.resource.validation.gateway_api import CERTIFICATE_FILE, PRIVATE_KEY_FILE
 from weft.translate.gateway_api.written import (
     GROUP,
     ROUTE_KINDS,
+    Frontend,
     Gateway,
     GatewayClass,
     Grant,
@@ -24,6 +27,7 @@ from weft.translate.gateway_api.written import (
     ListenerSet,
     Namespace,
     Namespaces,
+    ObjectRef,
 )
 from weft.translate.statement import Statement
 
@@ -61,6 +65,8 @@ def api_gateway(resource: Resource, said: spec.Gateway) -> Statement:
         Namespaces(allowed.from_, allowed.selector),
         tuple((one.type, one.value) for one in said.addresses),
         f"{parameters.kind} {parameters.name}" if parameters else "",
+        _frontends(said.tls, ref),
+        meta.annotations.get(HTTP3) == "true",
     )
     return Statement(ref, api=found)
 
@@ -94,6 +100,7 @@ def _listener(said: spec.Listener, origin: Ref) -> Listener:
         encrypted,
         *files,
         _unserved(tls) if encrypted is ServerTls.SIMPLE and not all(files) else "",
+        tuple(_object(one, origin) for one in tls.certificate_refs),
         Namespaces(namespaces.from_, namespaces.selector),
         tuple(dict.fromkeys(known)) if allowed.kinds else able,
         len(known) < len(allowed.kinds),
@@ -112,8 +119,29 @@ def _encrypted(protocol: str, tls: spec.ListenerTlsConfig) -> ServerTls:
     return ServerTls.PASSTHROUGH if protocol == "TLS" and tls.mode == "Passthrough" else ServerTls.SIMPLE
 
 
+def _object(of: SecretObjectReference | ObjectReference, origin: Ref) -> ObjectRef:
+    return ObjectRef(of.group, of.kind, of.namespace or origin.namespace, of.name)
+
+
+def _frontends(said: spec.GatewayTlsConfig | None, ref: Ref) -> tuple[tuple[int, Frontend | None], ...]:
+    """How callers are checked, by port; 0: of all others."""
+    if said is None or said.frontend is None:
+        return ()
+    each = [(0, said.frontend.default), *((one.port, one.tls) for one in said.frontend.per_port)]
+    return tuple((port, _frontend(one.validation, ref)) for port, one in each)
+
+
+def _frontend(of: spec.FrontendTlsValidation | None, ref: Ref) -> Frontend | None:
+    if of is None:
+        return None
+    return Frontend(tuple(_object(one, ref) for one in of.ca_certificate_refs), of.mode == "AllowInsecureFallback")
+
+
 def _unserved(tls: spec.ListenerTlsConfig) -> str:
-    files = f"name files of the gateway's node in tls.options: {CERTIFICATE_FILE} and {PRIVATE_KEY_FILE}"
     if tls.certificate_refs:
-        return f"certificates of Secrets are not served yet; {files}"
-    return f"TLS ends here, and there is no certificate; {files}"
+        return ""
+    return (
+        "TLS ends here, and there is no certificate; name a Secret in certificateRefs, or files of the gateway's node in"
+        f" tls.options: {CERTIFICATE_FILE} and {PRIVATE_KEY_FILE}"
+    )
+

@@ -177,6 +177,8 @@ def _accepted(of: JudgedListener) -> Condition:
     if of.conflict:
         reason = "Conflicted" if of.listener.origin.kind == "ListenerSet" else "Invalid"
         return Condition("Accepted", False, reason, _conflict(of))
+    if of.certified.refused:
+        return Condition("Accepted", False, "NoValidCACertificate", of.certified.dead)
     if not of.accepted:
         return Condition("Accepted", False, "UnsupportedProtocol", f"{of.listener.protocol} is not a protocol of listeners")
     return Condition("Accepted", True, "Accepted")
@@ -188,6 +190,9 @@ def _resolved(of: JudgedListener) -> Condition:
         return Condition("ResolvedRefs", False, "InvalidRouteKinds", why)
     if of.listener.unserved:
         return Condition("ResolvedRefs", False, "InvalidCertificateRef", of.listener.unserved)
+    if of.certified.problems:
+        first = of.certified.problems[0]
+        return Condition("ResolvedRefs", False, first.reason, first.message)
     return Condition("ResolvedRefs", True, "ResolvedRefs")
 
 
@@ -198,6 +203,8 @@ def _able(of: JudgedListener) -> tuple[str, ...]:
 def _listener_programmed(of: JudgedListener, parent: Condition) -> Condition:
     if not of.served:
         return Condition("Programmed", False, "Invalid", of.listener.unserved or _accepted(of).message)
+    if of.certified.dead:
+        return Condition("Programmed", False, "Invalid", of.certified.dead)
     if not parent.holds:
         return Condition("Programmed", False, "Pending", parent.message)
     return Condition("Programmed", True, "Programmed")

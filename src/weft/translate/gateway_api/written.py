@@ -51,9 +51,28 @@ class Namespaces:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """An object that is named, with its namespace filled in."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frontend:
+    """How callers' certificates are checked: the authorities; `fallback`: who fails it is let in all the same."""
+
+    references: tuple[ObjectRef, ...]
+    fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Listener:
     """A listener as it is written, in a Gateway or a ListenerSet. `hostname` `*` is every host. `kinds` are the routes it takes;
-    `odd_kinds`: others were asked for too. `unserved`: why its certificate cannot be served, or nothing."""
+    `odd_kinds`: others were asked for too. `unserved`: why its certificate cannot be served, or nothing.
+    `certificates` are the Secrets it names, the files those of its node."""
 
     name: str
     port: int
@@ -64,6 +83,7 @@ class Listener:
     certificate_file: str = ""
     key_file: str = ""
     unserved: str = ""
+    certificates: tuple[ObjectRef, ...] = ()
     namespaces: Namespaces = Namespaces()
     kinds: tuple[str, ...] = ()
     odd_kinds: bool = False
@@ -83,6 +103,13 @@ class Gateway:
     sets: Namespaces = Namespaces("None")
     addresses: tuple[tuple[str, str], ...] = ()
     parameters: str = ""
+    frontends: tuple[tuple[int, Frontend | None], ...] = ()
+    http3: bool = False
+
+    def frontend_of(self, port: int) -> Frontend | None:
+        """How callers of a port are checked: as is said for it, else as for all (0)."""
+        said = dict(self.frontends)
+        return said[port] if port in said else said.get(0)
 
     @property
     def key(self) -> str:
