@@ -68,6 +68,7 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
     "route-not-attached": (W, "{reason}: {why}", ""),
     "unresolved-reference": (W, "{reason}: {why}: its share of the requests is answered with an error", ""),
     "route-partly-invalid": (W, "{why}", "such requests are answered with an error; the other rules hold"),
+    "policy-not-as-asked": (W, "{reason}: {why}", ""),
     "listener-not-served": (W, "{reason}: {why}", ""),
     "listener-set-not-attached": (W, "{reason}: {why}", ""),
     "gateway-not-as-asked": (W, "{reason}: {why}", ""),

@@ -63,8 +63,8 @@ def test_documented_specs_are_accepted(kind: str, spec: str) -> None:
          "duplicate", "listeners[1]"),
         ("gtw", "{gatewayClassName: weft, listeners: [{name: s, port: 443, protocol: HTTPS, tls: {mode: Passthrough}}]}",
          "invalid-value", "listeners[0].tls.mode"),
-        ("gtw", "{gatewayClassName: weft, listeners: [{name: s, port: 443, protocol: TLS, tls: {certificateRefs: [{name: c}]}}]}",
-         "unsupported-field", "listeners[0].tls.certificateRefs"),
+        ("gtw", "{gatewayClassName: weft, tls: {backend: {clientCertificateRef: {name: c}}}, listeners: [{name: s, port: 80,"
+         " protocol: HTTP}]}", "unsupported-field", "tls.backend"),
         ("httproute", "{parentRefs: [{name: a}, {name: a, port: 80}]}", "invalid-value", "parentRefs[0]"),
         ("httproute", "{parentRefs: [{name: a, port: 80}, {name: a, port: 80}]}", "duplicate", "parentRefs[1]"),
         ("httproute", "{hostnames: ['a.*']}", "invalid-value", "hostnames[0]"),

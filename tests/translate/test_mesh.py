@@ -38,6 +38,8 @@ _SECURE = (
     "{selector: {app: api}, servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'],"
     " tls: {mode: MUTUAL, credentialName: cert}}]}"
 )
+_WEB = "{group: '', kind: Service, name: web}"
+_TRUST = "validation: {hostname: a.b, caCertificateRefs: [{group: '', kind: Secret, name: cert}]}"
 _V1 = "subsets: [{name: v1, labels: {version: v1}}]"
 _RANDOM = "trafficPolicy: {loadBalancer: {simple: RANDOM}}"
 
@@ -188,6 +190,9 @@ POOL: tuple[Resource, ...] = tuple(
             "{from: [{group: gateway.networking.k8s.io, kind: Gateway, namespace: default}], to: [{group: '', kind: Secret}]}",
             namespace="other",
         ),
+        api("BackendTLSPolicy", "t-1", f"{{targetRefs: [{_WEB}], {_TRUST}}}"),
+        api("BackendTLSPolicy", "t-2", f"{{targetRefs: [{_WEB}], {_TRUST}}}", created="2026-01-01T00:00:00Z"),
+        api("BackendTLSPolicy", "t-2", f"{{targetRefs: [{_WEB[:-1]}, sectionName: http-b}}], {_TRUST}}}"),
         workload("gw-0", "gw").replace("app: gw", "gateway.networking.k8s.io/gateway-name: gw"),
     )
     for one in resources(text)
@@ -214,6 +219,7 @@ def _differences(old: Mesh, new: Mesh) -> Change:
         return frozenset(key for key in {*before, *after} if before.get(key) != after.get(key))
 
     hosts = keys(old.services, new.services) | keys(old.routes, new.routes) | keys(old.policies, new.policies)
+    hosts |= keys(old.backend_tls, new.backend_tls)
     endpoints = frozenset(key.rpartition("/")[2] for key in keys(old.endpoints, new.endpoints))
     everything = (
         old.gateways != new.gateways

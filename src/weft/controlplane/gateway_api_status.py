@@ -15,6 +15,7 @@ from weft.translate.gateway_api.status import (
     GatewayStatus,
     ListenerStatus,
     ParentStatus,
+    PolicyStatus,
     RouteStatus,
     SetStatus,
     Status,
@@ -60,14 +61,19 @@ def encoded(status: Status | None, body: Mapping[str, Any], now: str) -> Json:
             }
         case RouteStatus(parents):
             return {**before, "parents": [*_others(before), *(writer.parent(one, before) for one in parents)]}
+        case PolicyStatus(ancestors):
+            kept = _others(before, "ancestors")
+            return {**before, "ancestors": [*kept, *(writer.parent(one, before, "ancestors") for one in ancestors)]}
+        case None if "ancestors" in before:
+            return {**before, "ancestors": _others(before, "ancestors")}
         case None if "parents" in before:
             return {**before, "parents": _others(before)}
         case _:
             return dict(before)
 
 
-def _others(before: Mapping[str, Any]) -> list[Any]:
-    return [one for one in before.get("parents", ()) if one.get("controllerName") != CONTROLLER]
+def _others(before: Mapping[str, Any], where: str = "parents") -> list[Any]:
+    return [one for one in before.get(where, ()) if one.get("controllerName") != CONTROLLER]
 
 
 def _address(text: str) -> Json:
@@ -113,8 +119,9 @@ class _Writer:
             "conditions": self.conditions(of.conditions, known),
         }
 
-    def parent(self, of: ParentStatus, before: Mapping[str, Any]) -> Json:
+    def parent(self, of: ParentStatus, before: Mapping[str, Any], where: str = "parents") -> Json:
         reference = {"group": of.ref.group, "kind": of.ref.kind, **msgspec.to_builtins(of.ref)}
-        ours = (one for one in before.get("parents", ()) if one.get("controllerName") == CONTROLLER)
-        known: Json = next((one for one in ours if one.get("parentRef") == reference), {})
-        return {"parentRef": reference, "controllerName": CONTROLLER, "conditions": self.conditions(of.conditions, known)}
+        name = "parentRef" if where == "parents" else "ancestorRef"
+        ours = (one for one in before.get(where, ()) if one.get("controllerName") == CONTROLLER)
+        known: Json = next((one for one in ours if one.get(name) == reference), {})
+        return {name: reference, "controllerName": CONTROLLER, "conditions": self.conditions(of.conditions, known)}

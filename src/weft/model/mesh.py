@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from weft.hostname import DEFAULT_DOMAIN, Names
+from weft.model.backend_tls import BackendTls
 from weft.model.credential import Credential
 from weft.model.defaults import TrafficDefaults
 from weft.model.endpoint import Endpoint
@@ -51,6 +52,7 @@ class Mesh:
     gateways: Mapping[str, Gateway] = field(default_factory=dict)  # by namespace/name
     envoy_filters: Mapping[str, tuple[EnvoyFilter, ...]] = field(default_factory=dict)  # by namespace, in order
     credentials: Mapping[str, Credential] = field(default_factory=dict)  # by their keys
+    backend_tls: Mapping[str, tuple[BackendTls, ...]] = field(default_factory=dict)  # by host; that of a single port first
     names: Names | None = field(default=None, compare=False, repr=False)
     gateway_routes: Mapping[str, tuple[RouteSet, ...]] | None = field(default=None, compare=False, repr=False)
     demand: Mapping[tuple[str, int, str], tuple[Demand, ...]] = field(default_factory=dict)

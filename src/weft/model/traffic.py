@@ -147,7 +147,8 @@ class TlsMode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ClientTls:
-    """TLS towards the endpoints. Paths are on the proxy's node. Absent where mTLS is decided endpoint by endpoint."""
+    """TLS towards the endpoints. Paths are on the proxy's node. Absent where mTLS is decided endpoint by endpoint.
+    `authorities` are keys of the mesh's credentials, in place of a file."""
 
     mode: TlsMode
     client_certificate: str = ""
@@ -158,6 +159,7 @@ class ClientTls:
     subject_alt_names: tuple[str, ...] = ()
     sni: str = ""
     insecure_skip_verify: bool = False
+    authorities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

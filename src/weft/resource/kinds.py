@@ -6,6 +6,7 @@ from weft.resource.core.config_map import ConfigMap
 from weft.resource.core.namespace import Namespace
 from weft.resource.core.secret import Secret
 from weft.resource.core.service import Service
+from weft.resource.gateway_api.backend_tls_policy import BackendTlsPolicy
 from weft.resource.gateway_api.gateway import Gateway as ApiGateway
 from weft.resource.gateway_api.gateway_class import GatewayClass
 from weft.resource.gateway_api.grpc_route import GrpcRoute
@@ -110,6 +111,10 @@ REFERENCE_GRANT = Kind(
     _GATEWAY_API, _GATEWAY_API_VERSIONS, "ReferenceGrant", "referencegrants", "referencegrant", ReferenceGrant, ("refgrant",),
     categories=("gateway-api",), body_required=True,
 )  # fmt: skip
+BACKEND_TLS_POLICY = Kind(
+    _GATEWAY_API, ("v1", "v1alpha3"), "BackendTLSPolicy", "backendtlspolicies", "backendtlspolicy", BackendTlsPolicy,
+    ("btlspolicy",), categories=("gateway-api",), body_required=True,
+)  # fmt: skip
 VIRTUAL_SERVICE = Kind(
     _NETWORKING, _NETWORKING_VERSIONS, "VirtualService", "virtualservices", "virtualservice", VirtualService, ("vs",),
     categories=_NETWORKING_CATEGORIES,
@@ -188,6 +193,7 @@ KINDS: tuple[Kind, ...] = (
     UDP_ROUTE,
     LISTENER_SET,
     REFERENCE_GRANT,
+    BACKEND_TLS_POLICY,
     VIRTUAL_SERVICE,
     DESTINATION_RULE,
     GATEWAY,

@@ -6,7 +6,7 @@ from weft.resource.kinds import KINDS
 
 _LATER = (
     "Sidecar", "WorkloadGroup", "Telemetry", "WasmPlugin",
-    "ProxyConfig", "BackendTLSPolicy", "EndpointSlice",
+    "ProxyConfig", "EndpointSlice",
 )  # fmt: skip
 _WORKLOADS = ("Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob")
 

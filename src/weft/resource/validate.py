@@ -3,6 +3,7 @@
 from weft.resource.core.config_map import ConfigMap
 from weft.resource.core.secret import Secret
 from weft.resource.core.service import Service
+from weft.resource.gateway_api.backend_tls_policy import BackendTlsPolicy
 from weft.resource.gateway_api.gateway import Gateway as ApiGateway
 from weft.resource.gateway_api.gateway_class import GatewayClass
 from weft.resource.gateway_api.grpc_route import GrpcRoute
@@ -25,6 +26,7 @@ from weft.resource.problems import Problems
 from weft.resource.resource import Resource
 from weft.resource.validation import core, gateway_api, gateway_api_routes
 from weft.resource.validation.authorization_policy import authorization_policy
+from weft.resource.validation.backend_tls_policy import backend_tls_policy
 from weft.resource.validation.destination_rule import destination_rule
 from weft.resource.validation.envoy_filter import envoy_filter
 from weft.resource.validation.fallback import fallback
@@ -81,6 +83,8 @@ def validate(resource: Resource, problems: Problems) -> None:
             gateway_api_routes.l4_route(spec, problems)
         case ListenerSet() as spec:
             gateway_api.listener_set(spec, problems)
+        case BackendTlsPolicy() as spec:
+            backend_tls_policy(spec, problems)
         case ReferenceGrant() as spec:
             gateway_api.reference_grant(spec, problems)
         case Service() as spec:

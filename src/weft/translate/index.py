@@ -7,6 +7,7 @@ from weft.model.traffic import ServicePolicy
 from weft.ref import Ref
 from weft.translate.attach import Attachments
 from weft.translate.delegation import Delegation
+from weft.translate.gateway_api.backend_tls import TlsPolicies
 from weft.translate.gateway_api.draft import GatewayApi
 from weft.translate.statement import Statement
 
@@ -36,5 +37,6 @@ class Index:
     gateway_referrers: Mapping[str, frozenset[Ref]] = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
     api: GatewayApi = GatewayApi()
+    tls_policies: TlsPolicies = TlsPolicies()
     credential_referrers: Mapping[str, frozenset[Ref]] = field(default_factory=dict)
     delegation: Delegation = Delegation()

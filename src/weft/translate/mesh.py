@@ -14,6 +14,7 @@ from weft.resource.core.config_map import ConfigMap
 from weft.resource.core.namespace import Namespace
 from weft.resource.core.secret import Secret
 from weft.resource.core.service import Service
+from weft.resource.gateway_api.backend_tls_policy import BackendTlsPolicy
 from weft.resource.gateway_api.gateway import Gateway as ApiGateway
 from weft.resource.gateway_api.gateway_class import GatewayClass
 from weft.resource.gateway_api.grpc_route import GrpcRoute
@@ -40,6 +41,7 @@ from weft.translate.credentials import config_map, secret
 from weft.translate.delegation import DelegationDraft
 from weft.translate.endpoints import workload_entry
 from weft.translate.envoy_filters import envoy_filter
+from weft.translate.gateway_api.backend_tls import backend_tls_policy
 from weft.translate.gateway_api.listeners import api_gateway, gateway_class, listener_set, namespace, reference_grant
 from weft.translate.gateway_api.routes import route
 from weft.translate.gateway_api.status import Status
@@ -130,6 +132,8 @@ def statement(resource: Resource, settings: Settings) -> Statement | None:
             return listener_set(resource, spec)
         case HttpRoute() | GrpcRoute() | TlsRoute() | TcpRoute() | UdpRoute() as spec:
             return route(resource, spec, settings)
+        case BackendTlsPolicy() as spec:
+            return backend_tls_policy(resource, spec, settings)
         case ReferenceGrant() as spec:
             return reference_grant(resource, spec)
         case _:

@@ -10,6 +10,7 @@ from weft.model.traffic import ServicePolicy
 from weft.ref import Ref
 from weft.translate.attach import Attachments
 from weft.translate.draft import Buckets, Draft
+from weft.translate.gateway_api.backend_tls import TlsPolicies
 from weft.translate.gateway_api.draft import GatewayApi
 from weft.translate.index import Index, Shelf
 from weft.translate.needs import of_credential, of_needs
@@ -137,6 +138,7 @@ class Recheck:
         rules: Mapping[str, tuple[ServicePolicy, ...]],
         attachments: Attachments,
         api: GatewayApi,
+        tls_policies: TlsPolicies,
     ) -> Index:
         """The index to keep."""
         return Index(
@@ -147,5 +149,6 @@ class Recheck:
             self._gateway_referrers.frozen(),
             self._unknown,
             api,
+            tls_policies,
             self._credential_referrers.frozen(),
         )

@@ -20,6 +20,7 @@ from weft.ref import Ref
 from weft.translate.attach import AttachmentsDraft
 from weft.translate.draft import Draft, Shelves
 from weft.translate.endpoints import endpoints, order
+from weft.translate.gateway_api.backend_tls import TlsPoliciesDraft
 from weft.translate.gateway_api.draft import GatewayApiDraft
 from weft.translate.gateway_api.status import Status, findings
 from weft.translate.gateway_api.written import GROUP, Gateway, Place, Said
@@ -55,6 +56,7 @@ class Revision:
         self._rules = Draft(index.rules)
         self._attachments = AttachmentsDraft(index.attachments)
         self._api = GatewayApiDraft(index.api, statuses, mesh.settings.domain, self._credentials.get)
+        self._tls_policies = TlsPoliciesDraft(index.tls_policies, mesh.backend_tls)
         self._recheck = Recheck(findings, index)
         self._hosts: dict[str, None] = {}  # whose endpoints are made anew
         self._workloads: dict[tuple[str, str], set[Ref]] = {}  # changed ones, and the services that (had) selected them
@@ -73,6 +75,8 @@ class Revision:
         self._replace_instance(ref, gone.instance, come.instance)
         self._replace_rules(gone, come)
         self._replace_credential(gone, come)
+        if gone.tls_policy or come.tls_policy:
+            self._tls_policies.replace(ref, gone.tls_policy, come.tls_policy)
         if gone.api or come.api:
             self._api.replace(ref, gone.api, come.api)
             self._select(gone.api, come.api)
@@ -233,6 +237,10 @@ class Revision:
         self._api.touch_credentials(self._credentials.changed())
         self._api.touch_gateways(ref for refs in self._workloads.values() for ref in refs if ref.group == GROUP)
         self._api.revise(lambda host: self._services.get(host) or (), self._addresses, self._open, self._lay)
+        self._tls_policies.touch({**dict.fromkeys(self._services.changed()), **self._api.rerouted}, self._credentials.changed())
+        self._tls_policies.revise(
+            lambda host: self._services.get(host) or (), self._credentials.get, self._api.leading_to, self._api.statuses.put
+        )
 
     def _addresses(self, of: Gateway) -> tuple[str, ...]:
         """Of the workloads that serve a Gateway."""
@@ -271,12 +279,13 @@ class Revision:
             self._gateways.frozen(),
             self._envoy_filters.frozen(),
             self._credentials.frozen(),
+            self._tls_policies.held.frozen(),
             self._names(),
             self._gateway_routes.frozen(),
             guards=self._guards.frozen(),
             defaults=self._defaults.frozen(),
         )
-        hosts = self._services.changed() | self._routes.changed() | self._policies.changed()
+        hosts = self._services.changed() | self._routes.changed() | self._policies.changed() | self._tls_policies.held.changed()
         backed = frozenset(key.rpartition("/")[2] for key in self._endpoints.changed())
         broad = (self._gateways, self._peer_authentications, self._guards, self._envoy_filters, self._defaults)
         everything = any(one.changed() for one in broad) or any(map(is_wildcard, hosts))
@@ -334,7 +343,11 @@ class Revision:
     def index(self) -> Index:
         """What the next revision needs."""
         return self._recheck.index(
-            self._statements.frozen(), self._rules.frozen(), self._attachments.frozen(), self._api.frozen()
+            self._statements.frozen(),
+            self._rules.frozen(),
+            self._attachments.frozen(),
+            self._api.frozen(),
+            self._tls_policies.frozen(),
         )
 
 

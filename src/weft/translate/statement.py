@@ -15,6 +15,7 @@ from weft.model.security import PeerAuthentication
 from weft.model.service import Service
 from weft.model.traffic import ServicePolicy
 from weft.ref import Ref
+from weft.translate.gateway_api.tls_policy import TlsPolicy
 from weft.translate.gateway_api.written import Said
 
 
@@ -105,4 +106,5 @@ class Statement:
     credential: Credential | None = None
     needs: tuple[Need, ...] = ()
     guarding: Guarding | None = None
+    tls_policy: TlsPolicy | None = None
     defaults: TrafficDefaults | None = None

@@ -11,9 +11,10 @@ from fractions import Fraction
 from ipaddress import ip_address
 
 from weft.compile.scope.inputs import MeshTls, OriginatedTls, Plaintext, Transport
-from weft.envoy.names import certificate_secret, outbound_cluster, plain_cluster, trust_secret
+from weft.envoy.names import certificate_secret, listed_trust_secret, outbound_cluster, plain_cluster, trust_secret
 from weft.identity import SpiffeId
 from weft.model import precedence
+from weft.model.backend_tls import BackendTls
 from weft.model.endpoint import Endpoint, Health, Locality
 from weft.model.labels import Labels, selects
 from weft.model.mesh import Mesh
@@ -102,9 +103,21 @@ def reached(mesh: Mesh, caller: Caller, to: Destination, asked_port: int) -> Rea
         for one in precedence.endpoints(mesh, service)
         if one.port_name == port.name and (not wanted or selects(wanted, one.labels))
     ]
+    backend = None if policy.tls else _backend_tls(mesh, service, port)
+    if backend:
+        policy = replace(policy, tls=_as_client(backend))
     meshed, plain = _by_kind(mesh, service, port, policy, fitting)
-    origins = (service.origin, *((rule.origin,) if rule else ()), *defaults.origins)
+    origins = (service.origin, *((rule.origin,) if rule else ()), *((backend.origin,) if backend else ()), *defaults.origins)
     return Reached(service, port, to.subset, policy, rule, meshed, plain, origins)
+
+
+def _backend_tls(mesh: Mesh, service: Service, port: ServicePort) -> BackendTls | None:
+    """What the service's own namespace says of TLS; a DestinationRule that writes its own comes before it."""
+    return next((one for one in mesh.backend_tls.get(service.hostname, ()) if one.port in ("", port.name)), None)
+
+
+def _as_client(of: BackendTls) -> ClientTls:
+    return ClientTls(TlsMode.SIMPLE, subject_alt_names=of.names, sni=of.hostname, authorities=of.authorities)
 
 
 def _by_kind(
@@ -209,6 +222,8 @@ def _originated(tls: ClientTls, of: Reached, caller: Caller) -> OriginatedTls:
     """A Secret is of the caller's namespace. Without a workload selector it is for gateways alone, as in Istio: a sidecar then
     has no certificate to show, and the system's authorities."""
     sni = tls.sni or ("" if of.service.hostname.startswith("*") else of.service.hostname)
+    if tls.authorities:
+        return OriginatedTls(tls, sni, "", listed_trust_secret(tls.authorities))
     if not tls.credential_name:
         return OriginatedTls(tls, sni)
     if not caller.edge and not (of.rule and of.rule.workload_selector):

@@ -100,6 +100,7 @@ class GatewayApiDraft:
         self._stale_routes: dict[Ref, None] = {}
         self._stale_listeners: dict[str, None] = {}  # whose routes may give way otherwise
         self._stale_places: dict[Place, None] = {}
+        self.rerouted: dict[str, None] = {}  # hosts to which other Gateways may lead now
 
     @property
     def concerned(self) -> bool:
@@ -215,7 +216,9 @@ class GatewayApiDraft:
         route, before = self._routes.get(ref), self._resolved.get(ref)
         view = _Lookups(self, services)
         now = resolved(route, view) if route else None
-        for key in (self._reads.get(ref) or frozenset()) - view.keys:
+        before_keys = self._reads.get(ref) or frozenset()
+        self.rerouted.update((name, None) for kind, name in before_keys | view.keys if kind == "service")
+        for key in before_keys - view.keys:
             self._readers.discard(key, ref)
         for key in view.keys:
             self._readers.add(key, ref)
@@ -326,6 +329,11 @@ class GatewayApiDraft:
     def written(self, kind: str, key: str) -> bool:
         """Whether there is a Gateway or ListenerSet `namespace/name`, whosever it is."""
         return (self._gateways.get(key) if kind == "Gateway" else self._sets.get(key)) is not None
+
+    def leading_to(self, host: str) -> tuple[str, ...]:
+        """The keys of the Gateways whose routes look up the Service `host`."""
+        routes = (self._resolved.get(ref) for ref in self._readers.get(("service", host)))
+        return tuple(sorted({listener.partition("~")[0] for one in routes if one for listener in one.listeners}))
 
     def labels(self, namespace: str) -> Labels:
         """The labels of a namespace."""

@@ -87,7 +87,14 @@ class RouteStatus:
     unresolved: tuple[Unresolved, ...] = ()
 
 
-Status = ClassStatus | GatewayStatus | SetStatus | RouteStatus
+@dataclass(frozen=True, slots=True)
+class PolicyStatus:
+    """Of a policy, at the Gateways that lead to its targets, or at the targets themselves."""
+
+    ancestors: tuple[ParentStatus, ...]
+
+
+Status = ClassStatus | GatewayStatus | SetStatus | RouteStatus | PolicyStatus
 
 
 def class_status(of: GatewayClass) -> ClassStatus | None:
@@ -231,6 +238,8 @@ def findings(ref: Ref, status: Status, judged: JudgedGateway | None, of_set: Jud
     match status:
         case RouteStatus():
             yield from _of_route(status)
+        case PolicyStatus(ancestors):
+            yield from _of_policy(ancestors)
         case GatewayStatus() if judged:
             yield from _of_listeners(judged.listeners)
             yield from _of_gateway(ref, status, judged)
@@ -239,6 +248,12 @@ def findings(ref: Ref, status: Status, judged: JudgedGateway | None, of_set: Jud
             if conditions[0].reason in ("NotAllowed", "ParentNotAccepted"):
                 at, said = ref.at("spec.parentRef"), conditions[0]
                 yield finding("listener-set-not-attached", at, reason=said.reason, why=said.message)
+
+
+def _of_policy(ancestors: Iterable[ParentStatus]) -> Iterator[Finding]:
+    found = {(one.origin, said.reason, said.message) for one in ancestors for said in one.conditions if not said.holds}
+    for origin, reason, why in sorted(found):
+        yield finding("policy-not-as-asked", origin, reason=reason, why=why)
 
 
 def _of_listeners(listeners: Iterable[JudgedListener]) -> Iterator[Finding]:
