@@ -1,5 +1,7 @@
 """Listeners of a gateway: what comes from outside the mesh."""
 
+from typing import Any
+
 from envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain
 
 from weft.compile import tls
@@ -7,7 +9,8 @@ from weft.compile.filter_chain import filter_chain, tls_inspector
 from weft.compile.filters import jwt_authn, rbac
 from weft.compile.filters.order import GATEWAY
 from weft.compile.http_connection_manager import http_connection_manager
-from weft.compile.scope.inputs import GatewayListener, HttpsChain, L4Chain
+from weft.compile.quic import quic_chain, quic_listener
+from weft.compile.scope.inputs import GatewayListener, HttpsChain, L4Chain, QuicListener
 from weft.compile.socket_listener import socket_listener
 from weft.compile.tcp_proxy import targets_used, tcp_proxy
 from weft.envoy.names import gateway_listener
@@ -32,7 +35,18 @@ def gateway(of: GatewayListener) -> EnvoyResource:
     )
 
 
-def _http(of: GatewayListener, routes: str) -> Filter:
+def quic(of: QuicListener) -> EnvoyResource:
+    """The listener of HTTP/3 on one port."""
+    beside = of.beside
+    chains = [
+        quic_chain(chain, _http(beside, chain.routes, codec_type="HTTP3", http3_protocol_options={})) for chain in beside.https
+    ]
+    message = quic_listener(beside.port, beside.address, chains)
+    secrets = tuple(sorted({name for one in beside.https for name in one.ends.shown}))
+    return envoy_resource(LISTENER, message.name, message, hosts=beside.hosts, origins=beside.origins, secrets=secrets)
+
+
+def _http(of: GatewayListener, routes: str, **words: Any) -> Filter:
     """The edge trusts nothing it is told: who called is the connection's other end, and no certificate is passed on."""
     return http_connection_manager(
         stat_prefix=f"outbound_{gateway_listener(of.port)}",
@@ -44,6 +58,7 @@ def _http(of: GatewayListener, routes: str) -> Filter:
         request_headers_timeout=duration(_HEADERS_WITHIN),
         server_header_transformation="APPEND_IF_ABSENT",
         local_reply_config={"mappers": rbac.denials(of.explain, at_gateway=True)},
+        **words,
     )
 
 

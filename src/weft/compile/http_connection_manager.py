@@ -28,7 +28,6 @@ def http_connection_manager(
     `words` are further fields of the message."""
     message = HttpConnectionManager(
         stat_prefix=stat_prefix,
-        codec_type="AUTO",
         http_filters=http_filters(chain),
         upgrade_configs=[{"upgrade_type": "websocket"}] + ([{"upgrade_type": "CONNECT"}] if connect else []),
         http_protocol_options=http1(
@@ -38,7 +37,7 @@ def http_connection_manager(
         proxy_100_continue=True,  # leave to send a body is the application's to give, or to refuse before it came
         normalize_path={"value": True},  # a policy on /admin must also see /x/../admin
         strip_trailing_host_dot=True,
-        **{"server_header_transformation": "PASS_THROUGH", **_routes(routes), **words},
+        **{"codec_type": "AUTO", "server_header_transformation": "PASS_THROUGH", **_routes(routes), **words},
     )
     return Filter(name=NAME, typed_config=packed(message))
 

@@ -10,6 +10,7 @@ from weft.compile.scope.inputs import (
     InboundListener,
     InnerListener,
     ListenerInput,
+    QuicListener,
     UpstreamListener,
 )
 from weft.envoy.types import EnvoyResource
@@ -26,6 +27,8 @@ def listener(of: ListenerInput) -> EnvoyResource:
             return outbound.upstream(of)
         case InboundListener():
             return inbound.inbound(of)
+        case QuicListener():
+            return gateway.quic(of)
         case GatewayListener():
             return gateway.gateway(of)
         case DatagramListener():

@@ -6,6 +6,7 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from weft.compile.filters import rbac
 from weft.compile.filters.order import switched_off
+from weft.compile.header import header
 from weft.compile.scope.inputs import RouteConfigurationInput
 from weft.compile.tls import ads
 from weft.compile.virtual_host import clusters_used, held, virtual_host_message
@@ -19,6 +20,7 @@ def route_configuration(of: RouteConfigurationInput) -> EnvoyResource:
     message = RouteConfiguration(
         name=of.name,
         virtual_hosts=[virtual_host_message(one) for one in of.virtual_hosts],
+        response_headers_to_add=[header("alt-svc", of.alternative, "ADD_IF_ABSENT")] if of.alternative else [],
         vhds={"config_source": ads()} if of.on_demand else None,
         ignore_port_in_host_matching=of.ignore_port,
         max_direct_response_body_size_bytes={"value": _LARGEST_DIRECT_RESPONSE},

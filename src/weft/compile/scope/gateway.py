@@ -1,7 +1,7 @@
 """What a gateway's proxy sees: the servers of every Gateway that selects it, and the rules bound to them."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from weft.compile.scope import not_found
 from weft.compile.scope.destinations import Caller
@@ -14,6 +14,7 @@ from weft.compile.scope.inputs import (
     HttpsChain,
     L4Chain,
     ListenerInput,
+    QuicListener,
     RouteConfigurationInput,
     RouteInput,
     VirtualHostInput,
@@ -75,7 +76,18 @@ def listeners(mesh: Mesh, proxy: Proxy) -> tuple[ListenerInput, ...]:
     servers = [one for one in everything if not one.is_udp]
     ports = sorted({one.server.port for one in servers})
     made = (_listener(mesh, proxy, port, [one for one in servers if one.server.port == port]) for port in ports)
-    return (*(one for one in made if one.routes or one.https or one.l4), *_datagrams(mesh, proxy, everything))
+    whole = [one for one in made if one.routes or one.https or one.l4]
+    return (*whole, *(quic for one in whole for quic in _quic(one)), *_datagrams(mesh, proxy, everything))
+
+
+def _quic(of: GatewayListener) -> Iterator[QuicListener]:
+    """HTTP/3, where it is asked for and nobody is asked for a certificate: Envoy's QUIC asks no caller for one."""
+    if chains := tuple(one for one in of.https if _speaks_quic(one.ends.server)):
+        yield QuicListener(replace(of, https=chains, l4=(), routes=""))
+
+
+def _speaks_quic(of: Server) -> bool:
+    return of.http3 and of.tls is ServerTls.SIMPLE and of.demands.maximum in ("", "TLSv1_3")
 
 
 def _datagrams(mesh: Mesh, proxy: Proxy, servers: Iterable[Opened]) -> Iterator[DatagramListener]:
@@ -195,7 +207,15 @@ def route_configuration(mesh: Mesh, proxy: Proxy, name: str) -> RouteConfigurati
     made = [_virtual_host(mesh, proxy, host, bound) for host, bound in sorted(hosts.items())]
     if "*" not in hosts:
         made.append(_rest(servers[0].server.port, tuple(hosts), tuple(sorted({one.server.origin for one in servers}))))
-    return RouteConfigurationInput(name, tuple(made), ignore_port=True, guard=_guard(mesh, proxy, servers, is_http=True))
+    return RouteConfigurationInput(
+        name, tuple(made), ignore_port=True, guard=_guard(mesh, proxy, servers, is_http=True), alternative=_alternative(servers)
+    )
+
+
+def _alternative(servers: list[Opened]) -> str:
+    """HTTP/3 on the port of the same number, for a day."""
+    first = servers[0]
+    return f'h3=":{first.server.port}"; ma=86400' if first.is_https and _speaks_quic(first.server) else ""
 
 
 @dataclass(frozen=True, slots=True)

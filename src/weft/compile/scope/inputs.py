@@ -243,13 +243,15 @@ class VirtualHostInput:
 
 @dataclass(frozen=True, slots=True)
 class RouteConfigurationInput:
-    """A route configuration with all its virtual hosts, or, `on_demand`, with none: they are asked for one by one."""
+    """A route configuration with all its virtual hosts, or, `on_demand`, with none: they are asked for one by one.
+    `alternative`: where callers are told they may come as well (alt-svc)."""
 
     name: str
     virtual_hosts: tuple[VirtualHostInput, ...] = ()
     on_demand: bool = False
     ignore_port: bool = False
     guard: Guard = Guard()
+    alternative: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,4 +372,13 @@ class DatagramListener:
     origins: tuple[Ref, ...] = ()
 
 
-ListenerInput = HttpProxyListener | InnerListener | UpstreamListener | InboundListener | GatewayListener | DatagramListener
+@dataclass(frozen=True, slots=True)
+class QuicListener:
+    """HTTP/3 beside the HTTPS chains of `beside`, of which it has only those that may."""
+
+    beside: GatewayListener
+
+
+ListenerInput = (
+    HttpProxyListener | InnerListener | UpstreamListener | InboundListener | GatewayListener | QuicListener | DatagramListener
+)

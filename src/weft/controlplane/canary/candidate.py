@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import Any
 
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
+from envoy.config.core.v3.address_pb2 import SocketAddress
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_components_pb2 import VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
@@ -122,16 +123,18 @@ def _cluster(body: bytes) -> bytes:
 
 
 def _listener(body: bytes) -> bytes:
-    """No port is bound; the address is one that nobody else has, since two listeners must not share one."""
+    """No port is bound; the address is one that nobody else has, since two listeners must not share one. Envoy takes no UDP
+    listener that is not bound: it gets any free port there."""
     message = Listener.FromString(body)
     _tame(message)
     message.ClearField("access_log")  # a file of the proxy's machine
     if message.HasField("address") and message.address.HasField("socket_address"):
         high, low = divmod(next(_addresses), 256)
         message.address.socket_address.address = f"127.77.{high}.{low}"
-        message.address.socket_address.port_value = 1
+        udp = message.address.socket_address.protocol == SocketAddress.UDP
+        message.address.socket_address.port_value = 0 if udp else 1
         message.address.socket_address.ipv4_compat = False
-        message.bind_to_port.value = False
+        message.bind_to_port.value = udp
     return _bytes(message)
 
 
