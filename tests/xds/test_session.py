@@ -1,8 +1,10 @@
 """Conversations of one Envoy with its session: start, questions, changes, reconnects."""
 
+from dataclasses import replace
+
 from conversation import Conversation
 
-from weft.envoy.types import CLUSTER, ENDPOINTS, VIRTUAL_HOST
+from weft.envoy.types import CLUSTER, ENDPOINTS, LISTENER, VIRTUAL_HOST
 from weft.model.mesh import Change
 from weft.testing.tiny_snapshot import TinyService
 from weft.xds.session import SessionSettings
@@ -230,3 +232,13 @@ def test_the_hosts_that_matter_are_reported_once() -> None:
     gained, lost = talk.session.take_host_changes()
     assert gained == {REVIEWS.host} and not lost
     assert talk.session.take_host_changes() == (set(), set())
+
+
+def test_a_gateway_without_listeners_is_looked_at_again_when_any_host_changes() -> None:
+    """Its first listener may come with a rule for a host that nobody named before."""
+    talk = Conversation()
+    talk.mesh = replace(talk.mesh, port=0)
+    talk.connect()
+    assert talk.session.held(LISTENER) == {}
+    talk.mesh = replace(talk.mesh, port=1)
+    assert "< Listener http_proxy" in talk.apply(REVIEWS)

@@ -12,7 +12,7 @@ from weft.envoy.names import parse_outbound, secret_sources
 from weft.envoy.types import CLUSTER, ENDPOINTS, LISTENER, ROUTE_CONFIGURATION, SECRET, VIRTUAL_HOST, EnvoyResource
 from weft.model.mesh import Change
 from weft.xds.admission import Caps
-from weft.xds.interest import Interest, concerned
+from weft.xds.interest import ANY_HOST, Interest, concerned
 from weft.xds.ledger import Ledger
 from weft.xds.order import Key, Uses, desired_clusters, named_clusters, refused_clusters
 from weft.xds.snapshots import Snapshot
@@ -130,7 +130,8 @@ class Desired:
         if listeners is self._listeners:
             return
         self._listeners = listeners
-        self.interest.follow(_LISTENERS, frozenset().union(*(listener.hosts for listener in listeners)))
+        hosts = frozenset[str]().union(*(listener.hosts for listener in listeners))
+        self.interest.follow(_LISTENERS, hosts if listeners else frozenset((ANY_HOST,)))  # any host may bring a gateway its first
         for listener in listeners:
             self.ledgers[LISTENER].want(listener.name, listener, now)
         self._entitle((name for listener in listeners for name in listener.secrets), now)
