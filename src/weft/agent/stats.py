@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from envoy.config.cluster.v3 import cluster_pb2
+from envoy.extensions.transport_sockets.proxy_protocol.v3 import upstream_proxy_protocol_pb2
 from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
 from envoy.service.discovery.v3 import discovery_pb2
 
@@ -94,8 +95,12 @@ def tls_clusters(held: Mapping[str, HeldResource]) -> dict[str, bool]:
 def _is_mtls(body: bytes) -> bool | None:
     """None: there is no TLS."""
     cluster = cluster_pb2.Cluster.FromString(discovery_pb2.Resource.FromString(body).resource.value)
+    socket = cluster.transport_socket
+    outer = upstream_proxy_protocol_pb2.ProxyProtocolUpstreamTransport()
+    if socket.typed_config.Unpack(outer):
+        socket = outer.transport_socket
     context = tls_pb2.UpstreamTlsContext()
-    if not cluster.transport_socket.typed_config.Unpack(context):
+    if not socket.typed_config.Unpack(context):
         return None
     secrets = context.common_tls_context.tls_certificate_sds_secret_configs
     return any(secret.name == IDENTITY_SECRET for secret in secrets)

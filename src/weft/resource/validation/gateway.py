@@ -114,8 +114,9 @@ def _tls(tls: ServerTlsSettings, protocol: str, path: str, problems: Problems) -
         name = next((name for name, there in files.items() if there), "credentialName")
         why = "the TLS connection passes through" if "PASSTHROUGH" in tls.mode else "the mesh has its own certificates"
         problems.invalid(child(path, name), f"{name} has no place in mode {tls.mode}: {why}", "mode: SIMPLE uses it")
-    if tls.mode == "AUTO_PASSTHROUGH" and protocol != "TLS":
-        problems.invalid(child(path, "mode"), "AUTO_PASSTHROUGH is for a server with protocol TLS", "protocol: TLS")
+    if tls.mode == "AUTO_PASSTHROUGH":
+        effect = "it behaves as PASSTHROUGH"
+        problems.add("unsupported-value", child(path, "mode"), value=tls.mode, effect=effect, hint="bind a VirtualService to it")
     _demands(tls, path, problems)
 
 
