@@ -48,6 +48,7 @@ from weft.model.traffic import (
     ServicePolicy,
     Subset,
     TrafficPolicy,
+    Warmup,
 )
 from weft.ref import Ref
 
@@ -164,7 +165,7 @@ def _routes() -> dict[str, tuple[RouteSet, ...]]:
 
 def _policies() -> dict[str, tuple[ServicePolicy, ...]]:
     everything = PortPolicy(
-        LoadBalancing(Balancer.ROUND_ROBIN, warmup=1.0),
+        LoadBalancing(Balancer.ROUND_ROBIN, warmup=Warmup(1.0)),
         ConnectionPool(100, 1.0, None, 60.0, 100, 100, 10, 5, 30.0, 50),
         OutlierDetection(5, 3, 2, True, 1.0, 1.0, 50, 0),
     )
@@ -360,7 +361,7 @@ def test_every_hash_is_accepted(played: Played, key: object, table: int | None) 
 def test_every_balancer_is_accepted(played: Played, balancer: Balancer) -> None:
     """Envoy takes every simple balancer, warming up or not."""
     policy = ServicePolicy(
-        HASHED, "default", Ref("", "D", "d", "h"), TrafficPolicy(PortPolicy(LoadBalancing(balancer, warmup=5.0)))
+        HASHED, "default", Ref("", "D", "d", "h"), TrafficPolicy(PortPolicy(LoadBalancing(balancer, warmup=Warmup(5.0))))
     )
     played.stage.publish(replace(played.stage.mesh, policies={**played.stage.mesh.policies, HASHED: (policy,)}))
     assert played.call("hashed").status == 200
