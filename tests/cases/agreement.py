@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from replay import Got, Replay
 from words import joined
@@ -27,16 +28,36 @@ class Agreement:
     caller: str
     call: Call
     outcome: Outcome
+    really: Mapping[str, Any] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
 
     def check(self) -> list[str]:
         """What was otherwise than simulated."""
         self.replay.backends.seen.clear()
-        if isinstance(self.call, TcpCall):
+        if self.outcome.unread:
+            self._unread()
+        elif isinstance(self.call, TcpCall):
             self._connections([self.replay.connection(self.caller, self.call) for _ in range(self._times())])
         else:
             self._requests(list(self.replay.requests(self.caller, self.call, self._times())), self.call)
+            if self.really:
+                self.replay.backends.seen.clear()
+                self._unread()
         return self.wrong
+
+    def _unread(self) -> None:
+        """What was not simulated: only what the story says of the real Envoy is known."""
+        assert isinstance(self.call, HttpCall)
+        statuses = self.really.get("statuses", [self.really.get("status", 200)])
+        got = list(self.replay.requests(self.caller, self.call, len(statuses)))
+        self._that([one.status for one in got] == statuses, f"statuses {[one.status for one in got]}, not {statuses}")
+        for name, value in self.really.get("response", {}).items():
+            self._that(got[0].headers.get(name) == value, f"{name} of the answer is {got[0].headers.get(name)!r}, not {value!r}")
+        seen = self.replay.backends.seen
+        for name, value in self.really.get("request", {}).items():
+            found = [one.headers.get(name) for one in seen]
+            self._that(found and set(found) == {value}, f"{name} of the request is {found}, not {value!r}")
+        self._that(self.really.get("says", "") in got[0].text, f"said {got[0].text!r}")
 
     def _times(self) -> int:
         action, fault = self.outcome.action, self.outcome.fault
@@ -244,4 +265,3 @@ def everything(of: Iterable[Agreement]) -> Iterator[str]:
     """All that is wrong."""
     for one in of:
         yield from one.check()
-

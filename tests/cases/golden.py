@@ -26,12 +26,19 @@ _FIXED = (HTTP_PROXY_ROUTES, INNER_LISTENER)
 
 def told(held: ProxySnapshot, hosts: Iterable[str]) -> list[dict[str, Any]]:
     """Everything a proxy holds after calls to `hosts`, in Envoy's JSON: listeners, routes, virtual hosts, clusters, endpoints."""
-    listeners = [one for one in held.listeners() if not one.name.startswith("inbound|")]
+    all_of_it = held.listeners()
+    listeners = [one for one in all_of_it if not one.name.startswith("inbound|") or _is_patched(one)]
     routes = [found for name in _route_names([as_json(one) for one in listeners]) if (found := held.route_configuration(name))]
     on_demand = any(one.name == HTTP_PROXY_ROUTES for one in listeners)
+    listeners = [one for one in listeners if one.name not in _FIXED or _is_patched(one)]
+    routes = [one for one in routes if one.name not in _FIXED or _is_patched(one)]
     asked = {one.name: one for host in hosts if on_demand for one in [held.virtual_host(HTTP_PROXY_ROUTES, host)]}
     users: list[EnvoyResource] = [*listeners, *routes, *(asked[name] for name in sorted(asked))]
-    clusters = [found for name in sorted({name for one in users for name in one.clusters}) if (found := held.cluster(name))]
+    clusters = [
+        found
+        for name in sorted({*held.eager_clusters(), *(name for one in users for name in one.clusters)})
+        if (found := held.cluster(name))
+    ]
     endpoints = [found for one in clusters if one.eds and (found := held.endpoints(one.name))]
     named = sorted({name for one in (*users, *clusters) for name in one.secrets})
     secrets = [found for name in named if (found := held.secret(name))]
@@ -41,6 +48,10 @@ def told(held: ProxySnapshot, hosts: Iterable[str]) -> list[dict[str, Any]]:
 def _named(secret: dict[str, Any]) -> dict[str, Any]:
     """Certificates are made anew for each run."""
     return {key: value if key in ("@type", "name") else "(made for the test)" for key, value in secret.items()}
+
+
+def _is_patched(of: EnvoyResource) -> bool:
+    return any(one.kind == "EnvoyFilter" for one in of.origins)
 
 
 def _route_names(of: Any) -> list[str]:
@@ -59,7 +70,7 @@ def of_story(story: Story, proxy: str) -> list[dict[str, Any]]:
     hosts = [one.call.authority for one in story.tellings if one.caller == proxy and one.call.port == 0]
     messages = told(story.snapshot(proxy), sorted(set(hosts)))
     usual = ordinary()
-    return [_special(one, usual) for one in messages if one.get("name") not in _FIXED]
+    return [_special(one, usual) for one in messages]
 
 
 def ordinary() -> dict[str, Any]:
@@ -163,5 +174,6 @@ def _in_order(of: Any) -> Any:
     if not isinstance(of, dict):
         return of
     return {
-        key: dict(sorted(value.items())) if key == "typed_per_filter_config" else _in_order(value) for key, value in of.items()
+        key: dict(sorted(value.items())) if key == "typed_per_filter_config" and isinstance(value, dict) else _in_order(value)
+        for key, value in of.items()
     }

@@ -163,6 +163,7 @@ class Replay:
             (self.folder / "certificates" / f"{name}.pem").write_bytes(chain)
             (self.folder / "certificates" / f"{name}.key").write_bytes(key)
         (self.folder / "certificates" / "ca.pem").write_bytes(self.authority.pem)
+        (self.folder / "certificates" / "ca.crl").write_bytes(self.authority.revocations())
 
     def _run(self, name: str, n: int) -> "subprocess.Popen[bytes]":
         file = self.folder / f"{n}.json"

@@ -17,7 +17,7 @@ from weft.finding import Finding
 from weft.model.endpoint import locality
 from weft.model.labels import labels
 from weft.model.mesh import Mesh, Settings
-from weft.model.workload import Address, Proxy, Upstream, Workload
+from weft.model.workload import Address, InboundPort, Proxy, Upstream, Workload
 from weft.resource.decode import decode
 from weft.resource.resource import Resource
 from weft.resource.yaml_document import documents
@@ -106,7 +106,10 @@ class Story:
         upstreams = tuple(
             Upstream(one["host"], one["port"], Address("127.0.0.1", one["listen"])) for one in said.get("upstreams", ())
         )
-        return Proxy(work, gateway=gateway, http_proxy=None if gateway else _OUTBOUND, upstreams=upstreams)
+        inbound = tuple(_served(one) for one in said.get("serves", ()))
+        version = said.get("envoy", "")
+        http_proxy = None if gateway else _OUTBOUND
+        return Proxy(work, gateway, http_proxy, inbound, upstreams, envoy_version=version)
 
     @cached_property
     def tellings(self) -> tuple[Telling, ...]:
@@ -143,6 +146,12 @@ def filled(text: str) -> str:
         return json.dumps(pem.decode())
 
     return re.sub(r"\((authority|certificate|key)(?: ([a-z0-9.*-]+))?\)", made, text)
+
+
+def _served(of: Mapping[str, Any]) -> InboundPort:
+    """A port that a caller serves itself: the mesh's `port`, where its Envoy listens, and where its application does."""
+    kind, listen, application = (of.get("protocol", "http"), of["listen"], of["application"])
+    return InboundPort(kind, of["port"], kind, Address("127.0.0.1", listen), Address("127.0.0.1", application))
 
 
 def _call(text: str, one: Mapping[str, Any]) -> Call:

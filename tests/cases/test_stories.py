@@ -58,7 +58,7 @@ def test_a_real_envoy_does_what_is_simulated(story: Story, backends: Backends, t
     with replayed(story, tmp_path, backends.authority, backends) as replay:
         for one in story.tellings:
             outcome = simulate(story.snapshot(one.caller), one.call)
-            wrong = Agreement(replay, one.caller, one.call, outcome).check()
+            wrong = Agreement(replay, one.caller, one.call, outcome, one.then.get("envoy", {})).check()
             assert not wrong, f"{one.text}\n" + "\n".join(wrong) + "\n" + replay.log()
         assert replay.rejections() == []
 

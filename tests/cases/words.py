@@ -20,7 +20,7 @@ from weft.simulate.outcome import (
     Share,
 )
 
-OPTIONAL = ("route", "origin", "virtual host", "says", "at", "tls")
+OPTIONAL = ("route", "origin", "virtual host", "says", "at", "tls", "envoy")
 _SAFE = Retries(2, ("connect-failure", "refused-stream", "reset-before-request", "retriable-headers"))
 _REPEATABLE = Retries(2, (*_SAFE.on, "gateway-error", "reset", "unavailable"))
 _SUFFIX = ".svc.cluster.local"
@@ -40,6 +40,8 @@ def words(of: Outcome, call: Call) -> dict[str, Any]:
     said: dict[str, Any] = {"fault": _fault(of.fault)} if of.fault else {}
     if of.matched:
         said |= {"route": of.matched.route, "origin": of.matched.origin, "virtual host": of.matched.virtual_host}
+    if of.unread:
+        said["filters"] = list(of.unread)
     return said | _action(of.action, call)
 
 
@@ -151,7 +153,7 @@ def difference(told: Mapping[str, Any], happened: Mapping[str, Any]) -> str:
     """What differs between what was told and what happened; empty when nothing does."""
     wrong = []
     for key in sorted({*told, *happened}):
-        if key in OPTIONAL and key not in told:
+        if key == "envoy" or (key in OPTIONAL and key not in told):
             continue
         if key == "says" and key in happened and str(told[key]) in str(happened[key]):
             continue

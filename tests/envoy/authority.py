@@ -37,6 +37,13 @@ class Authority:
         private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         return certificate.public_bytes(serialization.Encoding.PEM), private
 
+    def revocations(self) -> bytes:
+        """The list of revoked certificates as PEM: there are none."""
+        now = datetime.datetime.now(datetime.UTC)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(_NAME).last_update(now - datetime.timedelta(hours=1))
+        made = builder.next_update(now + datetime.timedelta(hours=1)).sign(self.key, hashes.SHA256())
+        return made.public_bytes(serialization.Encoding.PEM)
+
     def secrets(self, spiffe_id: str) -> dict[str, bytes]:
         """The two SDS secrets of a workload, serialized."""
         chain, private = self.leaf(spiffe_id)

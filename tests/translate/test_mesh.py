@@ -48,6 +48,15 @@ _LISTENERS = (
     " {namespaces: {from: All}}}, {name: b, port: 443, protocol: TLS, tls: {mode: Passthrough}, hostname: a.wild}]}"
 )
 
+ENVOY_FILTER = """
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {{name: {name}, namespace: default}}
+spec:
+  priority: {priority}
+  configPatches: [{{applyTo: CLUSTER, patch: {{operation: MERGE, value: {{connect_timeout: 1s}}}}}}]
+"""
+
 POOL: tuple[Resource, ...] = tuple(
     one
     for text in (
@@ -193,6 +202,9 @@ POOL: tuple[Resource, ...] = tuple(
         api("BackendTLSPolicy", "t-1", f"{{targetRefs: [{_WEB}], {_TRUST}}}"),
         api("BackendTLSPolicy", "t-2", f"{{targetRefs: [{_WEB}], {_TRUST}}}", created="2026-01-01T00:00:00Z"),
         api("BackendTLSPolicy", "t-2", f"{{targetRefs: [{_WEB[:-1]}, sectionName: http-b}}], {_TRUST}}}"),
+        ENVOY_FILTER.format(name="f-1", priority=1),
+        ENVOY_FILTER.format(name="f-1", priority=9),
+        ENVOY_FILTER.format(name="f-2", priority=5),
         workload("gw-0", "gw").replace("app: gw", "gateway.networking.k8s.io/gateway-name: gw"),
     )
     for one in resources(text)
@@ -226,6 +238,7 @@ def _differences(old: Mesh, new: Mesh) -> Change:
         or old.peer_authentications != new.peer_authentications
         or old.guards != new.guards
         or old.defaults != new.defaults
+        or old.envoy_filters != new.envoy_filters
         or any(host.startswith("*") for host in hosts)
     )
     return Change(hosts, endpoints - hosts, everything, keys(old.credentials, new.credentials))

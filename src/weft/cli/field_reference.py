@@ -1,4 +1,4 @@
-"""docs/weft-yaml.md and docs/resources.md, written from the schemas: `python -m weft.cli.field_reference docs`.
+"""docs/weft-yaml.md, docs/resources.md and docs/supported.md, written from the schemas: `python -m weft.cli.field_reference docs`.
 
 What the code reads is the one truth; the pages repeat it for people.
 """
@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from weft.cli.supported import supported
 from weft.resource.field import Message
 from weft.resource.kinds import KINDS
 from weft.supervisor import compose_schema
@@ -123,3 +124,4 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     (folder / "weft-yaml.md").write_text(weft_yaml())
     (folder / "resources.md").write_text(resources())
+    (folder / "supported.md").write_text(supported())

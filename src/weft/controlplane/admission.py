@@ -56,7 +56,8 @@ class Judge:
             if _what(refusal) not in old:
                 for resource in await self._guilty(imagined.after, refusal, new):
                     finding = said("envoy-refuses", refusal, resource)
-                    found.setdefault((finding.ref.resource, refusal.words), finding)
+                    patched = resource.kind.kind == "EnvoyFilter"  # one patch may spoil many clusters, each in words of its own
+                    found.setdefault((finding.ref.resource, "" if patched else refusal.words), finding)
         return tuple(found.values())
 
     async def _refusals(self, before: Mesh, after: Mesh, change: Change, large: bool = False) -> tuple[Refusal, ...]:

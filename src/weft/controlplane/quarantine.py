@@ -77,7 +77,7 @@ class Quarantine:
         for first in range(0, len(hosts), _AT_ONCE):
             mesh = self._reconciler.translation.mesh
             await self._sweep(mesh, mesh, Change(frozenset(hosts[first : first + _AT_ONCE])))
-        if mesh.gateways:
+        if mesh.gateways or mesh.envoy_filters:
             await self._sweep(Mesh(mesh.settings), mesh, Change())
 
     async def _sweep(self, before: Mesh, after: Mesh, change: Change) -> None:

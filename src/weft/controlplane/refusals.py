@@ -62,6 +62,9 @@ def _field(refusal: Refusal, resource: Resource) -> str:
     outbound = parse_outbound(refusal.resource.name)
     if isinstance(resource.spec, DestinationRule) and outbound:
         return _place(resource.spec, outbound[1])
+    if resource.kind.kind == "EnvoyFilter":
+        patches = {ref.field for ref in refusal.resource.origins if ref.resource == resource.ref.resource}
+        return patches.pop() if len(patches) == 1 else "spec.configPatches"
     return _first(ref for ref in refusal.resource.origins if ref.resource == resource.ref.resource)
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from weft.compile.snapshot import Cache, snapshot
+from weft.controlplane import touched_patches
 from weft.controlplane.offline import route_names
 from weft.envoy.names import HTTP_PROXY_ROUTES, outbound_cluster, plain_cluster
 from weft.envoy.types import CLUSTER, LISTENER, ROUTE_CONFIGURATION, VIRTUAL_HOST, EnvoyResource, TypeUrl
@@ -51,6 +52,10 @@ def touched(before: Mesh, after: Mesh, change: Change, cache: Cache) -> tuple[To
         origins = (one.origin, *(rules.origin for rules in (reduced.gateway_routes or {})[key]))
         nothing = EnvoyResource(LISTENER, key, b"", "", origins=origins)
         _note(found, Touched(proxy, nothing), _served(snapshot(reduced, proxy, cache)))
+    for patched in touched_patches.changed(before, after):
+        for proxy in touched_patches.proxies(after, patched):
+            nothing = EnvoyResource(LISTENER, f"{patched.namespace}/{patched.name}", b"", "", origins=(patched.origin,))
+            _note(found, Touched(proxy, nothing), touched_patches.seen(after, proxy, patched, cache))
     return tuple(found.values())
 
 

@@ -21,6 +21,7 @@ from weft.resource.istio.destination_rule import DestinationRule
 from weft.resource.istio.envoy_filter import EnvoyFilter
 from weft.resource.istio.gateway import Gateway
 from weft.resource.istio.peer_authentication import PeerAuthentication
+from weft.resource.istio.proxy_config import ProxyConfig
 from weft.resource.istio.request_authentication import RequestAuthentication
 from weft.resource.istio.service_entry import ServiceEntry
 from weft.resource.istio.virtual_service import VirtualService
@@ -149,6 +150,9 @@ ENVOY_FILTER = Kind(
     _NETWORKING, ("v1alpha3",), "EnvoyFilter", "envoyfilters", "envoyfilter", EnvoyFilter, categories=_NETWORKING_CATEGORIES,
     columns=(Column("Priority", ".spec.priority", 1, "integer"), AGE),
 )  # fmt: skip
+PROXY_CONFIG = Kind(
+    _NETWORKING, ("v1beta1",), "ProxyConfig", "proxyconfigs", "proxyconfig", ProxyConfig, categories=_NETWORKING_CATEGORIES,
+)  # fmt: skip
 PEER_AUTHENTICATION = Kind(
     _SECURITY, ("v1", "v1beta1"), "PeerAuthentication", "peerauthentications", "peerauthentication", PeerAuthentication,
     ("pa",), categories=("istio-io", "security-istio-io"),
@@ -200,6 +204,7 @@ KINDS: tuple[Kind, ...] = (
     SERVICE_ENTRY,
     WORKLOAD_ENTRY,
     ENVOY_FILTER,
+    PROXY_CONFIG,
     PEER_AUTHENTICATION,
     AUTHORIZATION_POLICY,
     REQUEST_AUTHENTICATION,

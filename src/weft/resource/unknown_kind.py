@@ -8,6 +8,9 @@ _LATER = (
     "Sidecar", "WorkloadGroup", "Telemetry", "WasmPlugin",
     "ProxyConfig", "EndpointSlice",
 )  # fmt: skip
+LATER = tuple(kind for kind in _LATER if kind not in {known.kind for known in KINDS})
+"""Kinds of the APIs that weft reads, that it does not read yet."""
+
 _WORKLOADS = ("Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob")
 
 

@@ -2,9 +2,11 @@
 https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/http_filters
 """
 
-from envoy.config.route.v3.route_components_pb2 import Route
+from envoy.config.route.v3.route_components_pb2 import FilterConfig, Route, VirtualHost
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.filters.http.cors.v3.cors_pb2 import CorsPolicy
 from envoy.extensions.filters.http.fault.v3.fault_pb2 import HTTPFault
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpConnectionManager
 
 from weft.simulate.call import HttpCall
 from weft.simulate.held import unpacked
@@ -13,12 +15,34 @@ from weft.simulate.percent import percent
 from weft.simulate.route_match import values
 from weft.simulate.text_match import matches
 
-_CORS, _FAULT = "envoy.filters.http.cors", "envoy.filters.http.fault"
+CORS, FAULT = "envoy.filters.http.cors", "envoy.filters.http.fault"
+_UNDERSTOOD = ("cors", "dynamic_forward_proxy", "fault", "grpc_web", "on_demand", "router", "set_filter_state")
+_TYPES = tuple(f"type.googleapis.com/envoy.extensions.filters.http.{one}." for one in _UNDERSTOOD)
+
+
+def there(manager: HttpConnectionManager) -> frozenset[str]:
+    """The names of the filters that a request passes, if its route does not switch them off."""
+    return frozenset(one.name for one in manager.http_filters)
+
+
+def unread(manager: HttpConnectionManager, levels: tuple[Route, VirtualHost, RouteConfiguration]) -> tuple[str, ...]:
+    """The filters on a request's way of which nothing is known here."""
+    return tuple(
+        one.name
+        for one in manager.http_filters
+        if not one.typed_config.type_url.startswith(_TYPES) and not one.disabled and not _is_off(one.name, levels)
+    )
+
+
+def _is_off(name: str, levels: tuple[Route, VirtualHost, RouteConfiguration]) -> bool:
+    said = next((one.typed_per_filter_config[name] for one in levels if name in one.typed_per_filter_config), None)
+    config = unpacked(said, FilterConfig) if said is not None else None
+    return config is not None and config.disabled
 
 
 def fault(of: Route) -> Fault | None:
     """The trouble that the route makes."""
-    config = unpacked(of.typed_per_filter_config[_FAULT], HTTPFault) if _FAULT in of.typed_per_filter_config else None
+    config = unpacked(of.typed_per_filter_config[FAULT], HTTPFault) if FAULT in of.typed_per_filter_config else None
     if config is None:
         return None
     by_grpc = config.abort.WhichOneof("error_type") == "grpc_status"
@@ -33,7 +57,7 @@ def fault(of: Route) -> Fault | None:
 
 def cors(of: Route, call: HttpCall) -> tuple[Answered | None, tuple[HeaderChange, ...]]:
     """The answer to a preflight, and what else is written into responses to an origin that is allowed."""
-    config = unpacked(of.typed_per_filter_config[_CORS], CorsPolicy) if _CORS in of.typed_per_filter_config else None
+    config = unpacked(of.typed_per_filter_config[CORS], CorsPolicy) if CORS in of.typed_per_filter_config else None
     origin = ",".join(values(call, "origin"))
     if config is None or not origin or not any(matches(one, origin) for one in config.allow_origin_string_match):
         return None, ()

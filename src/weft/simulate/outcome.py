@@ -142,8 +142,10 @@ Action = Forwarded | Redirected | Answered | Closed
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a call comes to, and who decided."""
+    """What a call comes to, and who decided. `unread` are HTTP filters on its way that this package knows nothing of: what they
+    do to the call is not in the rest."""
 
     action: Action
     matched: Matched | None = None
     fault: Fault | None = None
+    unread: tuple[str, ...] = ()

@@ -104,7 +104,8 @@ def _http(held: Held, manager: HttpConnectionManager, call: Call) -> Outcome:
     route = next((one for one in host.routes if matches(one.match, call)), None)
     if route is None:
         return Outcome(Answered(404), Matched(host.name, "", _origin(host)))
-    return _taken(held, config, host, route, call)
+    outcome = _taken(held, config, host, route, call, filters.there(manager))
+    return replace(outcome, unread=filters.unread(manager, (route, host, config)))
 
 
 def is_guarded(manager: HttpConnectionManager, config: RouteConfiguration) -> bool:
@@ -124,9 +125,11 @@ def _route_configuration(held: Held, manager: HttpConnectionManager, host: str) 
     return manager.route_config if manager.HasField("route_config") else None
 
 
-def _taken(held: Held, config: RouteConfiguration, host: VirtualHost, route: Route, call: HttpCall) -> Outcome:
+def _taken(
+    held: Held, config: RouteConfiguration, host: VirtualHost, route: Route, call: HttpCall, there: frozenset[str]
+) -> Outcome:
     matched = Matched(host.name, route.name, _origin(route))
-    answer, marks = filters.cors(route, call)
+    answer, marks = filters.cors(route, call) if filters.CORS in there else (None, ())
     if answer:
         return Outcome(answer, matched)
     levels = (route, host, config)
@@ -143,7 +146,7 @@ def _taken(held: Held, config: RouteConfiguration, host: VirtualHost, route: Rou
             action = Answered(route.direct_response.status, _body(route), changes)
         case other:
             raise Unreadable(f"a route that does {other}")
-    return Outcome(action, matched, filters.fault(route))
+    return Outcome(action, matched, filters.fault(route) if filters.FAULT in there else None)
 
 
 def _marked(of: Share, marks: tuple[HeaderChange, ...]) -> Share:
