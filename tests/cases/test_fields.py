@@ -24,7 +24,17 @@ TRAFFIC = (
 )  # fmt: skip
 """The kinds that decide where calls go; but UDPRoute: stories call over TCP."""
 
-ELSEWHERE: dict[str, str] = {"EnvoyFilter TargetReference.namespace": "it is refused when it is written"}
+ELSEWHERE: dict[str, str] = {
+    "EnvoyFilter TargetReference.namespace": "it is refused when it is written",
+    "Gateway SecretObjectReference.group": "it is new: a story is to be told",
+    "Gateway ObjectReference.namespace": "it is new: a story is to be told",
+    "ListenerSet ListenerTlsConfig.certificateRefs": "it is new: a story is to be told",
+    "ListenerSet SecretObjectReference.group": "it is new: a story is to be told",
+    "ListenerSet SecretObjectReference.kind": "it is new: a story is to be told",
+    "ListenerSet SecretObjectReference.name": "it is new: a story is to be told",
+    "ListenerSet SecretObjectReference.namespace": "it is new: a story is to be told",
+    "BackendTLSPolicy SubjectAltName.uri": "it is new: a story is to be told",
+}
 """Fields that no story can use, by kind, structure and field, and why."""
 
 
