@@ -100,6 +100,64 @@ def test_no_endpoint_is_overloaded_by_its_zone(endpoints: Endpoints, calls: Call
     assert max(found.values()) <= 1.3 * sum(found.values()) / len(endpoints.ports), found
 
 
+def test_an_endpoint_that_drains_gets_nothing_new(mesh: RunningMesh, endpoints: Endpoints, calls: Calls) -> None:
+    """Once it is reported as draining no new request comes to it, and the one that it is busy with is answered."""
+    endpoints.holding = port = of_zone(endpoints, "b")[0]
+    calls.rate = {"b": 100.0}
+    mesh.until(lambda: bool(endpoints.held))
+    path = f"/apis/networking.istio.io/v1/namespaces/default/workloadentries/catalog-{endpoints.ports.index(port)}"
+    with mesh.api() as api:
+        conditions = [{"type": "Draining", "status": "True"}]
+        api.request("PUT", f"{path}/status", {**api.get(path), "status": {"conditions": conditions}})
+    time.sleep(0.5)
+    found = asked(endpoints, 3)
+    assert sum(found.values()) > 200, found
+    assert not found[port], found
+    answered = sum(calls.answers.values())
+    endpoints.answer_held()
+    mesh.until(lambda: sum(calls.answers.values()) > answered)
+    assert calls.longest > 3
+    assert not calls.failed()
+
+
+FALLBACK = """
+---
+apiVersion: v1
+kind: Service
+metadata: {name: spare}
+spec: {selector: {app: spare}, ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: spare-first, annotations: {mesh.weft.dev/fallback: catalog}}
+spec: {host: spare}
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: spare}
+spec: {address: 127.0.0.1, ports: {http: %d}, labels: {app: spare}}
+"""
+
+
+def test_a_fallback_takes_over_at_once(mesh: RunningMesh, endpoints: Endpoints) -> None:
+    """The only endpoint of a destination goes under load: the fallback answers, and no request fails."""
+    with Endpoints(1) as spare:
+        mesh.apply(FALLBACK % spare.ports[0])
+        with Calls({"c": mesh.proxy("c-0")}, "spare") as calls:
+            calls.rate = {"c": 100.0}
+            mesh.until(lambda: sum(spare.counted().values()) > 100)
+            before = endpoints.counted()
+            assert not asked(endpoints, 1)
+            spare.vanish(spare.ports)
+            time.sleep(1)
+            assert sum((endpoints.counted() - before).values()) > 50
+            with mesh.api() as api:
+                api.request("DELETE", "/apis/networking.istio.io/v1/namespaces/default/workloadentries/spare")
+            time.sleep(1)
+            assert not calls.failed()
+            assert calls.longest < 1
+
+
 def test_callers_leave_a_zone_that_is_gone(endpoints: Endpoints, calls: Calls) -> None:
     """When all endpoints of a zone are gone at once, its callers are answered by others within a second, without an error."""
     calls.rate = dict.fromkeys(ZONES, 120.0)

@@ -60,6 +60,9 @@ class _Served(asyncio.Protocol):
         for head in whole:
             self._of.requests[(self._port, head.partition(b"x-zone: ")[2][:1].decode())] += 1
         assert isinstance(self._transport, asyncio.Transport)
+        if whole and self._of.holding == self._port and not self._of.held:
+            self._of.held.append(self._transport)
+            whole.pop()
         self._transport.write(_ANSWER * len(whole))
 
 
@@ -72,6 +75,8 @@ class Endpoints(_Loop):
         self._servers: dict[int, asyncio.Server] = {}
         self.open: dict[int, set[asyncio.BaseTransport]] = {}
         self.requests: Counter[tuple[int, str]] = Counter()
+        self.holding = 0  # the port whose next request is not answered
+        self.held: list[asyncio.Transport] = []  # who waits for that answer
 
     @property
     def ports(self) -> list[int]:
@@ -96,6 +101,11 @@ class Endpoints(_Loop):
             port = listening.getsockname()[1]
             self.open[port] = set()
             self._servers[port] = await self.loop.create_server(partial(_Served, self, port), sock=listening)
+
+    def answer_held(self) -> None:
+        """Answers the request that was held."""
+        self.holding = 0
+        self.loop.call_soon_threadsafe(self.held.pop().write, _ANSWER)
 
     def vanish(self, ports: list[int]) -> None:
         """These are gone at once: nobody listens there, and connections are cut."""

@@ -5,8 +5,10 @@ https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/aggrega
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.extensions.clusters.aggregate.v3.cluster_pb2 import ClusterConfig
 
+from weft.compile.cluster import circuit_breakers
 from weft.compile.scope.inputs import FallbackInput
 from weft.envoy.types import CLUSTER, EnvoyResource, duration, envoy_resource, packed
+from weft.model.traffic import ConnectionPool
 
 NAME = "envoy.clusters.aggregate"
 
@@ -17,6 +19,7 @@ def fallback(of: FallbackInput) -> EnvoyResource:
         name=of.name,
         connect_timeout=duration(10),
         lb_policy="CLUSTER_PROVIDED",
+        circuit_breakers=circuit_breakers(of.policy.connection_pool or ConnectionPool(), of.policy.retry_budget),
         cluster_type={"name": NAME, "typed_config": packed(ClusterConfig(clusters=of.members))},
     )
     return envoy_resource(CLUSTER, of.name, message, hosts=of.hosts, origins=of.origins)

@@ -94,10 +94,12 @@ class ClusterInput:
 
 @dataclass(frozen=True, slots=True)
 class FallbackInput:
-    """A cluster that sends to the first of `members` that has a healthy endpoint."""
+    """A cluster that sends to the first of `members` that has a healthy endpoint. `policy` is that of the first: how much is
+    tried again is counted here, everything else where it is sent."""
 
     name: str
     members: tuple[str, ...]
+    policy: PortPolicy = PortPolicy()
     hosts: frozenset[str] = frozenset()
     origins: tuple[Ref, ...] = ()
 

@@ -35,7 +35,7 @@ from weft.model.route import (
     WeightedDestination,
 )
 from weft.model.service import Resolution
-from weft.model.traffic import HashKey, HashOnCaller, HashOnSourceIp, Tunnel
+from weft.model.traffic import HashKey, HashOnCaller, HashOnSourceIp, PortPolicy, Tunnel
 from weft.ref import Ref
 
 _LARGEST_TOTAL = 2**32 - 1  # Envoy's limit of the sum of weights
@@ -237,7 +237,8 @@ def fallback(mesh: Mesh, caller: Caller, name: str) -> FallbackInput | None:
     sight = Sight(mesh, caller, number)
     there = sight.reach(Destination(host, subset, number))
     others = fallbacks(sight, there) if isinstance(there, Reached) else ()
-    return FallbackInput(name, (own, *others), frozenset(sight.hosts), tuple(sorted(sight.origins)))
+    policy = there.policy if isinstance(there, Reached) else PortPolicy()
+    return FallbackInput(name, (own, *others), policy, frozenset(sight.hosts), tuple(sorted(sight.origins)))
 
 
 NOWHERE = "BlackHoleCluster"
