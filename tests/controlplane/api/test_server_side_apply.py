@@ -140,6 +140,16 @@ async def test_kubectl_takes_over_what_it_applied_on_the_clients_side(api: Api) 
     assert '"host":"ratings"' in after["metadata"]["annotations"][LAST_APPLIED]
 
 
+async def test_a_status_is_applied_at_its_own_path(api: Api) -> None:
+    """What is applied there changes the status alone, and merges with what stands there."""
+    await apply(api, rule(), "one", code=201)
+    path = f"{RULES}/reviews/status?fieldManager=controller"
+    form = "application/apply-patch+yaml"
+    await api.ask("PATCH", path, {**rule(host="other"), "status": {"a": {"x": 1}}}, content_type=form)
+    after = await api.ask("PATCH", path, {**rule(), "status": {"a": {"y": 2}}}, content_type=form)
+    assert (after["status"], after["spec"]["host"]) == ({"a": {"x": 1, "y": 2}}, "reviews")
+
+
 async def test_a_dry_run_says_and_writes_nothing(api: Api) -> None:
     """A server dry run answers with the object as it would be."""
     await apply(api, rule(), "one", code=201)

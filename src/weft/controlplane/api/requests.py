@@ -10,6 +10,7 @@ import msgspec
 
 from weft.controlplane.api import lifecycle, server_side_apply
 from weft.controlplane.api.change import Change, Options, Resources, made, require_namespace, settled, writer, written
+from weft.controlplane.api.merge import merged
 from weft.controlplane.api.ownership import APPLY, FIELD, opened, owned, updated
 from weft.controlplane.api.patch import APPLY as APPLY_PATCH
 from weft.controlplane.api.patch import check_media_type, patched
@@ -27,6 +28,7 @@ from weft.controlplane.api.status import (
 )
 from weft.controlplane.api.target import Target
 from weft.resource.kind import Kind
+from weft.resource.list_types import list_types
 from weft.store.store import Json, Key, Stored
 
 LASTING = ("default", "istio-system", "weft-system")
@@ -143,7 +145,9 @@ async def apply(resources: Resources, target: Target, raw: Any, options: Options
     async def attempt() -> Answer:
         stored = await resources.store.get(target.key)
         if target.subresource:
-            return Answer(_there(target, stored).body)
+            there = _there(target, stored)
+            status = merged(there.body.get("status"), raw.get("status") or {}, ("status",), list_types(target.kind))
+            return await _update(resources, target, there, {**config, "status": status}, options)
         version = config["metadata"].get("resourceVersion")
         if not stored:
             if version:
