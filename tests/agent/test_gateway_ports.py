@@ -5,8 +5,9 @@ from pathlib import Path
 
 from envoy.config.listener.v3.listener_pb2 import Listener
 
-from weft.agent.gateway_ports import Bindable, Choice, GatewayPorts, Machine, bindable
+from weft.agent.gateway_ports import Bindable, Choice, GatewayPorts, Machine, Ports, bindable
 from weft.agent.port_owner import Owner
+from weft.envoy.names import datagram_listener
 
 
 def _listener(port: int) -> bytes:
@@ -96,3 +97,18 @@ def test_a_port_that_is_no_longer_asked_for_is_let_go(tmp_path: Path) -> None:
     assert told[-1] == {}
     busy.clear()
     assert _port(ports.rebound(_listener(9000))) == 9000
+
+
+def test_udp_has_ports_of_its_own(tmp_path: Path) -> None:
+    """One number may be taken for both transports; what is told says which is which, and one may go without the other."""
+    told: list[dict[str, Choice]] = []
+    with socket.socket() as tcp:
+        tcp.bind(("127.0.0.1", 0))
+        port = tcp.getsockname()[1]
+    ports = Ports(tmp_path / "ports.json", lambda pid: False, lambda choices: told.append(dict(choices)))
+    address = {"socket_address": {"address": "127.0.0.1", "port_value": port, "protocol": "UDP"}}
+    assert _port(ports.rebound(Listener(name=datagram_listener(port), address=address).SerializeToString())) == port
+    assert _port(ports.rebound(_listener(port))) == port
+    assert told[-1] == {str(port): Choice(port), f"{port}/udp": Choice(port)}
+    ports.removed([datagram_listener(port)])
+    assert told[-1] == {str(port): Choice(port)}

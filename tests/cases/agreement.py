@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from replay import Got, Replay
@@ -86,7 +86,8 @@ class Agreement:
                 self._that(body in got[0].text, f"said {got[0].text!r}")
             case Forwarded(shares):
                 if shares[0].cluster != INNER_LISTENER:
-                    self._shares(shares, [one.endpoint for one in got], 0)
+                    empty = sum(one.percent for one in shares if not one.endpoints)
+                    self._shares(shares, [one.endpoint for one in got], empty)
 
     # requests
 
@@ -133,8 +134,10 @@ class Agreement:
             self._that(any(set(met) <= set(one.endpoints) for one in action.shares), f"one key met several shares: {met}")
         else:
             self._shares(action.shares, met, empty)
+        without = {one.answer or 503 for one in action.shares if not one.endpoints}
+        strange = [one.status for one in got if without and not one.endpoint and one.status not in without]
+        self._that(not strange, f"statuses {strange[:3]} without an endpoint")
         if empty == 100:
-            self._that(got[0].status == 503, f"status {got[0].status} without an endpoint")
             return
         if any(_has_key(call, one) for one in action.hashed_on):
             self._that(len({one.endpoint for one in got}) == 1, "one key met several endpoints")
@@ -147,6 +150,20 @@ class Agreement:
                 self._response(share.response, answers[0], {"content-type": "application/json"})
         if len({one.status for one in got}) == 1 and main:
             self._tries(action, got[0].status, len(main) / len(got))
+        if action.session:
+            self._session(action.session, got[0], call)
+
+    def _session(self, by: str, first: Got, call: HttpCall) -> None:
+        """Requests with what the first answer carried meet the endpoint that gave it."""
+        how, _, name = by.partition(" ")
+        if how == "cookie":
+            held = ("cookie", first.headers.get("set-cookie", "").partition(";")[0])
+            self._that(held[1].startswith(f"{name}="), f"no cookie {name} in {first.headers}")
+        else:
+            held = (name, first.headers.get(name, ""))
+            self._that(held[1], f"no header {name} in {first.headers}")
+        again = self.replay.requests(self.caller, replace(call, headers=(*call.headers, held)), _SAME)
+        self._that({one.endpoint for one in again} == {first.endpoint}, "a session met several endpoints")
 
     def _is_shared(self, endpoint: str, action: Forwarded) -> bool:
         return sum(endpoint in share.endpoints for share in action.shares) > 1

@@ -63,20 +63,22 @@ def _forwarded(of: Forwarded, call: Call) -> dict[str, Any]:
         "tls": ", ".join(sorted({share.tls or "none" for share in of.shares})),
     }
     if len(of.shares) == 1:
-        said["to"] = cluster(of.shares[0].cluster)
+        said["to"] = _to(of.shares[0])
     else:
-        said["to"] = {cluster(one.cluster): round(one.percent, 2) for one in of.shares}
+        said["to"] = {_to(one): round(one.percent, 2) for one in of.shares}
     if places := {place.locality or "nowhere": round(place.percent, 1) for share in of.shares for place in share.places}:
         said["places"] = places
     if of.shares[0].tunnel:
         said["tunnel"] = of.shares[0].tunnel
     if not any(share.endpoints for share in of.shares):
         said["endpoints"] = "none"
-    edits = [_share(one, call) for one in of.shares]
+    edits = [_share(one, call) for one in of.shares if not one.answer]
     if all(one == edits[0] for one in edits):
         said |= edits[0]
     else:
-        said["each"] = {cluster(share.cluster): edit for share, edit in zip(of.shares, edits, strict=True) if edit}
+        said["each"] = {
+            _to(share): edit for share, edit in zip((one for one in of.shares if not one.answer), edits, strict=True) if edit
+        }
     if of.timeout:
         said["timeout"] = of.timeout
     if isinstance(call, HttpCall) and of.retries != usual_retries(call):
@@ -87,7 +89,13 @@ def _forwarded(of: Forwarded, call: Call) -> dict[str, Any]:
         said["split on"] = of.split_on
     if of.hashed_on:
         said["hashed on"] = list(of.hashed_on)
+    if of.session:
+        said["session"] = of.session
     return said
+
+
+def _to(of: Share) -> str:
+    return f"answer {of.answer}" if of.answer else cluster(of.cluster)
 
 
 def usual_retries(of: HttpCall) -> Retries:

@@ -105,6 +105,8 @@ def test_documented_specs_are_accepted(kind: str, spec: str) -> None:
         ("tcproute", "{rules: [{backendRefs: []}]}", "invalid-value", "rules[0].backendRefs"),
         ("udproute", "{rules: [{backendRefs: [{name: a}]}]}", "missing-field", "rules[0].backendRefs[0].port"),
         ("udproute", f"{{rules: [{{{TO}}}, {{{TO}}}]}}", "no-effect", "rules[1]"),
+        ("udproute", "{rules: [{backendRefs: [{name: a, port: 53}, {name: b, port: 53}]}]}", "unsupported-value",
+         "rules[0].backendRefs"),
         ("lset", "{parentRef: {name: gw}, listeners: []}", "missing-field", "listeners"),
         ("lset", "{parentRef: {name: gw}, listeners: [{name: a, port: 53, protocol: UDP, hostname: b.c}]}", "invalid-value",
          "listeners[0].hostname"),

@@ -20,7 +20,7 @@ class ProxyState:
 
     certificate_not_after: int
     connected: bool
-    listeners: Mapping[int, int]
+    listeners: Mapping[str, int]
 
 
 class Observation:
@@ -45,7 +45,7 @@ class Observation:
             self._edges.observe(map(_counters, edges), map(_latency, latencies), now)
             self._edges.forget(now)
         for each in proxies:
-            ports = {int(asked): bound for asked, bound in each.listeners.items()}
+            ports = dict(each.listeners)
             self._states[each.proxy] = ProxyState(each.certificate_not_after, each.connected, ports)
 
     def state(self, proxy: str) -> ProxyState | None:

@@ -60,13 +60,17 @@ def endpoints(mesh: Mesh, of: Service) -> tuple[Endpoint, ...]:
     return mesh.endpoints.get(f"{of.namespace}/{of.hostname}", ())
 
 
-def route_set(mesh: Mesh, host: str, namespace: str) -> RouteSet | None:
-    """The rules that a sidecar in `namespace` follows for the full name `host`. One VirtualService wins whole: they are not
-    merged in the mesh. None: plain forwarding."""
+def route_set(mesh: Mesh, host: str, namespace: str, port: int = 0) -> RouteSet | None:
+    """The rules that a sidecar in `namespace` follows for the full name `host`, on `port` (0: any). One VirtualService wins
+    whole: they are not merged in the mesh. None: plain forwarding."""
     for key in patterns(host):
         if key not in mesh.routes:
             continue
-        seen = [one for one in mesh.routes[key] if MESH in one.gateways and visible(one.export_to, namespace)]
+        seen = [
+            one
+            for one in mesh.routes[key]
+            if MESH in one.gateways and visible(one.export_to, namespace) and (not port or not one.ports or port in one.ports)
+        ]
         if seen:
             return min(seen, key=lambda one: nearness(one.export_to, one.namespace))
     return None

@@ -2,21 +2,35 @@
 https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/http_filters
 """
 
-from envoy.config.route.v3.route_components_pb2 import FilterConfig, Route, VirtualHost
+from envoy.config.route.v3.route_components_pb2 import FilterConfig, Route, VirtualHost, WeightedCluster
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.filters.http.cors.v3.cors_pb2 import CorsPolicy
 from envoy.extensions.filters.http.fault.v3.fault_pb2 import HTTPFault
+from envoy.extensions.filters.http.stateful_session.v3.stateful_session_pb2 import StatefulSessionPerRoute
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpConnectionManager
+from envoy.extensions.http.stateful_session.cookie.v3.cookie_pb2 import CookieBasedSessionState
+from envoy.extensions.http.stateful_session.header.v3.header_pb2 import HeaderBasedSessionState
+from envoy.type.matcher.v3.string_pb2 import StringMatcher
 
 from weft.simulate.call import HttpCall
-from weft.simulate.held import unpacked
+from weft.simulate.held import Unreadable, unpacked
 from weft.simulate.outcome import Answered, Fault, HeaderChange
 from weft.simulate.percent import percent
 from weft.simulate.route_match import values
 from weft.simulate.text_match import matches
 
 CORS, FAULT = "envoy.filters.http.cors", "envoy.filters.http.fault"
-_UNDERSTOOD = ("cors", "dynamic_forward_proxy", "fault", "grpc_web", "on_demand", "router", "set_filter_state")
+_SESSION = "envoy.filters.http.stateful_session"
+_UNDERSTOOD = (
+    "cors",
+    "dynamic_forward_proxy",
+    "fault",
+    "grpc_web",
+    "on_demand",
+    "router",
+    "set_filter_state",
+    "stateful_session",
+)
 _TYPES = tuple(f"type.googleapis.com/envoy.extensions.filters.http.{one}." for one in _UNDERSTOOD)
 
 
@@ -55,23 +69,55 @@ def fault(of: Route) -> Fault | None:
     )
 
 
+def abort(of: WeightedCluster.ClusterWeight) -> int:
+    """The status with which a share's requests are answered before they are sent; 0: they are sent."""
+    config = unpacked(of.typed_per_filter_config[FAULT], HTTPFault) if FAULT in of.typed_per_filter_config else None
+    if config is not None and percent(config.abort.percentage) < 100:
+        raise Unreadable("a fault in a part of one share")
+    return config.abort.http_status if config else 0
+
+
+def session(of: Route) -> str:
+    """By what a session keeps to an endpoint: `cookie NAME` or `header NAME`; empty: by nothing."""
+    if _SESSION not in of.typed_per_filter_config:
+        return ""
+    config = unpacked(of.typed_per_filter_config[_SESSION], StatefulSessionPerRoute)
+    state = config.stateful_session.session_state.typed_config if config else None
+    if state and (cookie := unpacked(state, CookieBasedSessionState)):
+        return f"cookie {cookie.cookie.name}"
+    if state and (header := unpacked(state, HeaderBasedSessionState)):
+        return f"header {header.name}"
+    raise Unreadable("a session of another kind")
+
+
 def cors(of: Route, call: HttpCall) -> tuple[Answered | None, tuple[HeaderChange, ...]]:
     """The answer to a preflight, and what else is written into responses to an origin that is allowed."""
     config = unpacked(of.typed_per_filter_config[CORS], CorsPolicy) if CORS in of.typed_per_filter_config else None
     origin = ",".join(values(call, "origin"))
-    if config is None or not origin or not any(matches(one, origin) for one in config.allow_origin_string_match):
+    if config is None or not origin or not any(_allows(one, origin) for one in config.allow_origin_string_match):
         return None, ()
     marks = [("access-control-allow-origin", origin)]
     if config.allow_credentials.value:
         marks.append(("access-control-allow-credentials", "true"))
     if call.method == "OPTIONS" and values(call, "access-control-request-method"):
         marks += [
-            ("access-control-allow-methods", config.allow_methods),
-            ("access-control-allow-headers", config.allow_headers),
+            ("access-control-allow-methods", _asked(config.allow_methods, call, "access-control-request-method")),
+            ("access-control-allow-headers", _asked(config.allow_headers, call, "access-control-request-headers")),
             ("access-control-max-age", config.max_age),
+            ("access-control-expose-headers", config.expose_headers),
         ]
         return Answered(200, "", _set(marks)), ()
     return None, _set([*marks, ("access-control-expose-headers", config.expose_headers)])
+
+
+def _asked(allowed: str, call: HttpCall, name: str) -> str:
+    """What is allowed; where it is `*`, what was asked for."""
+    return ",".join(values(call, name)) if allowed == "*" else allowed
+
+
+def _allows(of: StringMatcher, origin: str) -> bool:
+    """Whether an origin is allowed; a lone `*` allows every one."""
+    return bool(of.exact == "*") or matches(of, origin)
 
 
 def _set(marks: list[tuple[str, str]]) -> tuple[HeaderChange, ...]:

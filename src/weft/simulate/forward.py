@@ -11,7 +11,7 @@ from envoy.extensions.filters.http.set_filter_state.v3.set_filter_state_pb2 impo
 from google.protobuf.any_pb2 import Any
 
 from weft.envoy.names import CALLING_IDENTITY, CALLING_WORKLOAD
-from weft.simulate import pattern
+from weft.simulate import filters, pattern
 from weft.simulate.call import HttpCall
 from weft.simulate.destination import destination
 from weft.simulate.header_edit import Level, changed, request_changes, response_changes
@@ -35,6 +35,7 @@ def forwarded(held: Held, config: RouteConfiguration, host: VirtualHost, of: Rou
         _retries(action.retry_policy) if action.HasField("retry_policy") else None,
         tuple(Copy(one.cluster, percent(one.runtime_fraction.default_value)) for one in action.request_mirror_policies),
         *_hashes(action),
+        session=filters.session(of),
     )
 
 
@@ -52,8 +53,10 @@ def _shares(held: Held, outer: tuple[Level, ...], of: Route, call: HttpCall) -> 
 def _weighted(
     held: Held, of: Route, call: HttpCall, part: WeightedCluster.ClusterWeight, share: float, outer: tuple[Level, ...]
 ) -> Share:
-    filters = {**of.typed_per_filter_config, **part.typed_per_filter_config}
-    return _share(held, of, call, part.name, share, (part, *outer), part.host_rewrite_literal, filters)
+    if answered := filters.abort(part):
+        return Share(part.name, share, answer=answered)
+    configs = {**of.typed_per_filter_config, **part.typed_per_filter_config}
+    return _share(held, of, call, part.name, share, (part, *outer), part.host_rewrite_literal, configs)
 
 
 def _share(
@@ -64,15 +67,15 @@ def _share(
     share: float,
     levels: tuple[Level, ...],
     host: str,
-    filters: Mapping[str, Any],
+    configs: Mapping[str, Any],
 ) -> Share:
     if call.method == "CONNECT":
         asked = any(one.upgrade_type == "CONNECT" and not one.HasField("connect_config") for one in of.route.upgrade_configs)
-        there = destination(held, cluster, share, call.authority, _dialled(filters))
+        there = destination(held, cluster, share, call.authority, _dialled(configs))
         return replace(there, tunnel=str(of.route.host_rewrite_literal) if asked else "")
     changes = request_changes(levels)
     seen = Request(_authority(of.route, host or call.authority, changes), _path(of, call), changed(call.headers, changes))
-    there = destination(held, cluster, share, call.authority, _dialled(filters))
+    there = destination(held, cluster, share, call.authority, _dialled(configs))
     return Share(there.cluster, share, there.endpoints, there.tls, seen, response_changes(levels), there.places)
 
 
@@ -100,9 +103,9 @@ def _path(of: Route, call: HttpCall) -> str:
     return call.path
 
 
-def _dialled(filters: Mapping[str, Any]) -> str:
+def _dialled(configs: Mapping[str, Any]) -> str:
     """The name and port that the route says to dial; empty when it says none."""
-    config = unpacked(filters[_DIAL], SetFilterState) if _DIAL in filters else None
+    config = unpacked(configs[_DIAL], SetFilterState) if _DIAL in configs else None
     if config is None:
         return ""
     said = {one.object_key: one.format_string.text_format_source.inline_string for one in config.on_request_headers}

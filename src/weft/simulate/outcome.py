@@ -48,7 +48,7 @@ class Share:
     """A cluster's part of the calls. `endpoints` are `address:port` of those that take new ones; none: they fail with a 503.
     `tls` is empty, `mesh` (mutual, with the workload's identity), `simple` or `mutual`. `request` None: bytes. `places` are
     given where the endpoints of one get more than those of another. `tunnel`: the endpoints are proxies, which are asked for
-    this `host:port`."""
+    this `host:port`. `answer`: the status with which its calls are answered before they are sent; 0: they are sent."""
 
     cluster: str
     percent: float
@@ -58,6 +58,7 @@ class Share:
     response: tuple[HeaderChange, ...] = ()
     places: tuple[Place, ...] = ()
     tunnel: str = ""
+    answer: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ class Fault:
 @dataclass(frozen=True, slots=True)
 class Forwarded:
     """The call goes on. `timeout` 0: none. `hashed_on` says by what requests keep to one endpoint, `split_on` by what
-    they keep to one share (empty: chance decides each time)."""
+    they keep to one share (empty: chance decides each time), `session` (`cookie NAME` or `header NAME`) what the first answer
+    carries, so that further requests meet the same endpoint."""
 
     shares: tuple[Share, ...]
     timeout: float = 0.0
@@ -110,6 +112,7 @@ class Forwarded:
     copies: tuple[Copy, ...] = ()
     hashed_on: tuple[str, ...] = ()
     split_on: str = ""
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)

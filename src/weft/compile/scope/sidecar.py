@@ -115,7 +115,7 @@ def _unknown(sight: Sight, found: Answer) -> tuple[RouteInput, ...]:
 
 def http(sight: Sight, host: str, service: Service | None, rules: RouteSet | None) -> tuple[RouteInput, ...]:
     """The routes of a host whose requests are read: its rules, or straight to its service."""
-    rules = None if rules and rules.ports and service and sight.port not in rules.ports else rules
+    rules = _on_port(sight, host, rules) if service else rules
     routes = http_routes(sight, rules) if rules else ()
     if rules and (rules.http or not service):
         complete = bool(routes) and matches_all(routes[-1].match)
@@ -125,6 +125,13 @@ def http(sight: Sight, host: str, service: Service | None, rules: RouteSet | Non
     action, keys = plain_forward(sight, host, service.origin)
     usual = precedence.defaults(sight.mesh, service.namespace)
     return (RouteInput("default", service.origin, HttpMatch(), action, None, usual.timeout, usual.retries, hash_keys=keys),)
+
+
+def _on_port(sight: Sight, host: str, rules: RouteSet | None) -> RouteSet | None:
+    """`rules` where they are for the port that is called, else those that are: a nearer route may be for another port only."""
+    if rules is None or not rules.ports or sight.port in rules.ports:
+        return rules
+    return precedence.route_set(sight.mesh, host, sight.caller.namespace, sight.port)
 
 
 def _opaque(sight: Sight, found: Answer, service: Service) -> tuple[RouteInput, ...]:
@@ -140,10 +147,10 @@ def _opaque(sight: Sight, found: Answer, service: Service) -> tuple[RouteInput, 
 def opaque_targets(sight: Sight, found: Answer, service: Service) -> tuple[Ref, tuple[Target, ...]]:
     """Where connections to a TCP or TLS port go, and who said so. SNI rules are matched by the host that was asked for: inside
     a tunnel nothing else is known of it."""
-    if found.rules:
-        sight.origins.add(found.rules.origin)
+    if rules := _on_port(sight, found.host, found.rules):
+        sight.origins.add(rules.origin)
         names = {found.host, service.hostname}
-        for routes, sni in ((found.rules.tcp, ""), *((found.rules.tls, name) for name in sorted(names))):
+        for routes, sni in ((rules.tcp, ""), *((rules.tls, name) for name in sorted(names))):
             if chosen := l4_targets(sight, routes, sni, service.addresses):
                 return chosen[0].origin, chosen[1]
     action, _ = plain_forward(sight, found.host, service.origin)

@@ -85,6 +85,10 @@ def l4_route(spec: TlsRoute | TcpRoute | UdpRoute, problems: Problems) -> None:
                          hint="write one rule with several backendRefs")  # fmt: skip
         if not rule.backend_refs:
             problems.invalid(child(path, "backendRefs"), "at least one backend is needed")
+        if isinstance(spec, UdpRoute) and len([one for one in rule.backend_refs if one.weight]) > 1:
+            effect = "the one with the greatest weight has all datagrams"
+            several = f"{len(rule.backend_refs)} backends"
+            problems.add("unsupported-value", child(path, "backendRefs"), value=several, effect=effect, hint="")
         for number, one in enumerate(rule.backend_refs):
             route_filter.backend(one, item(child(path, "backendRefs"), number), problems)
 

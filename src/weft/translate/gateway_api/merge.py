@@ -22,7 +22,6 @@ from weft.model.route import (
 from weft.ref import Ref
 from weft.translate.gateway_api.filters import FROM_LISTENER
 from weft.translate.gateway_api.judged import JudgedGateway, JudgedListener
-from weft.translate.gateway_api.preflight import with_preflight
 from weft.translate.gateway_api.resolution import Resolved
 from weft.translate.gateway_api.written import Place
 
@@ -72,7 +71,7 @@ def _http(met: list[tuple[Place, list[Resolved]]]) -> Iterator[HttpRoute]:
         present = [one for one in routes if one.route.origin not in seen]
         seen.update(one.route.origin for one in present)
         for _, _, rule in sorted(_ranked(place, present), key=lambda one: one[:2]):
-            yield from with_preflight(rule)
+            yield rule
 
 
 def _ranked(place: Place, routes: list[Resolved]) -> Iterator[tuple[tuple[int, ...], tuple[int, int], HttpRoute]]:
