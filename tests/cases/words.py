@@ -65,7 +65,8 @@ def _forwarded(of: Forwarded, call: Call) -> dict[str, Any]:
     if len(of.shares) == 1:
         said["to"] = _to(of.shares[0])
     else:
-        said["to"] = {_to(one): round(one.percent, 2) for one in of.shares}
+        alike = len({one.cluster for one in of.shares}) == 1  # names of one cluster: told apart by where they are
+        said["to"] = {_to(one) + (f" at {one.endpoints[0]}" if alike else ""): round(one.percent, 2) for one in of.shares}
     if places := {place.locality or "nowhere": round(place.percent, 1) for share in of.shares for place in share.places}:
         said["places"] = places
     if of.shares[0].tunnel:

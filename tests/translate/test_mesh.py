@@ -111,6 +111,9 @@ POOL: tuple[Resource, ...] = tuple(
         f"{{apiVersion: v1, kind: Secret, metadata: {{name: cert, namespace: default}}, stringData: {PEMS}}}",
         f"{{apiVersion: v1, kind: Secret, metadata: {{name: cert-cacert, namespace: other}}, stringData: {PEMS}}}",
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: cert, namespace: other}, data: {ca.crt: broken}}",
+        istio("Sidecar", "s-1", "{egress: [{hosts: ['./*', 'other/web.other.svc.cluster.local']}]}"),
+        istio("Sidecar", "s-1", "{workloadSelector: {labels: {app: web}}, outboundTrafficPolicy: {mode: REGISTRY_ONLY}}"),
+        istio("Sidecar", "s-2", "{egress: [{hosts: ['~/*']}]}", created="2026-01-01T00:00:00Z"),
         istio("PeerAuthentication", "p-1", "{mtls: {mode: STRICT}}"),
         istio("PeerAuthentication", "p-1", "{selector: {matchLabels: {app: web}}, mtls: {mode: DISABLE}}"),
         istio("PeerAuthentication", "p-2", "{mtls: {mode: PERMISSIVE}}"),
@@ -239,6 +242,7 @@ def _differences(old: Mesh, new: Mesh) -> Change:
         or old.guards != new.guards
         or old.defaults != new.defaults
         or old.envoy_filters != new.envoy_filters
+        or old.sidecars != new.sidecars
         or any(host.startswith("*") for host in hosts)
     )
     return Change(hosts, endpoints - hosts, everything, keys(old.credentials, new.credentials))

@@ -132,6 +132,15 @@ def _http_options(of: ClusterInput, pool: ConnectionPool) -> HttpProtocolOptions
         options = HttpProtocolOptions(use_downstream_protocol_config=_as_asked(pool.max_concurrent_streams))
     else:
         options = HttpProtocolOptions(explicit_http_config=_explicit(http2, pool.max_concurrent_streams))
+    _limit_connections(options, pool)
+    if of.discovery is Discovery.FORWARD and isinstance(of.transport, OriginatedTls) and not of.transport.sni:
+        options.upstream_http_protocol_options.auto_sni = True
+        options.upstream_http_protocol_options.auto_san_validation = not of.transport.tls.insecure_skip_verify
+    return options
+
+
+def _limit_connections(options: HttpProtocolOptions, pool: ConnectionPool) -> None:
+    """How long a connection lives, and for how many requests."""
     shared = options.common_http_protocol_options
     if pool.idle_timeout is not None:
         shared.idle_timeout.CopyFrom(duration(pool.idle_timeout))
@@ -139,10 +148,6 @@ def _http_options(of: ClusterInput, pool: ConnectionPool) -> HttpProtocolOptions
         shared.max_requests_per_connection.value = pool.max_requests_per_connection
     if pool.max_connection_duration is not None:
         shared.max_connection_duration.CopyFrom(duration(pool.max_connection_duration))
-    if of.discovery is Discovery.FORWARD and isinstance(of.transport, OriginatedTls) and not of.transport.sni:
-        options.upstream_http_protocol_options.auto_sni = True
-        options.upstream_http_protocol_options.auto_san_validation = not of.transport.tls.insecure_skip_verify
-    return options
 
 
 def _explicit(http2: bool, streams: int | None = None) -> dict[str, Any]:
@@ -214,15 +219,19 @@ def outlier_detection(of: Outliers) -> OutlierDetection:
 def application(of: ApplicationInput) -> EnvoyResource:
     """The cluster of the application beside the sidecar, in the protocol it speaks."""
     name = inbound_cluster(of.number)
-    address = {"socket_address": {"address": of.address.host, "port_value": of.address.port}}
+    address: dict[str, Any] = {"socket_address": {"address": of.address.host, "port_value": of.address.port}}
+    if of.socket:
+        address = {"pipe": {"path": of.socket}}
+    pool = of.pool or ConnectionPool()
+    options = HttpProtocolOptions(explicit_http_config=_explicit(of.protocol.is_http2, pool.max_concurrent_streams))
+    _limit_connections(options, pool)
     message = Cluster(
         name=name,
         type="STATIC",
-        connect_timeout=duration(_CONNECT_TIMEOUT),
-        circuit_breakers=CircuitBreakers(thresholds=[_no_limit()]),
-        typed_extension_protocol_options={
-            _HTTP_OPTIONS: packed(HttpProtocolOptions(explicit_http_config=_explicit(of.protocol.is_http2)))
-        },
+        connect_timeout=duration(_CONNECT_TIMEOUT if pool.connect_timeout is None else pool.connect_timeout),
+        circuit_breakers=circuit_breakers(pool) if of.pool else CircuitBreakers(thresholds=[_no_limit()]),
+        typed_extension_protocol_options={_HTTP_OPTIONS: packed(options)},
+        upstream_connection_options=_keepalive(pool.keepalive),
         load_assignment={"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]},
     )
     return envoy_resource(CLUSTER, name, message)

@@ -23,7 +23,7 @@ from weft.envoy.types import LISTENER, ROUTE_CONFIGURATION, EnvoyResource, durat
 from weft.model.security import MtlsMode
 from weft.protocol import Protocol
 
-_MTLS, _PLAINTEXT = "mtls", "plaintext"
+_MTLS, _PLAINTEXT, _TLS = "mtls", "plaintext", "tls"
 
 
 def inbound(of: InboundListener) -> EnvoyResource:
@@ -31,14 +31,16 @@ def inbound(of: InboundListener) -> EnvoyResource:
     name = f"inbound|{of.number}"
     chains = ([] if of.mode is MtlsMode.DISABLE else [_mtls(of)]) + ([] if of.mode is MtlsMode.STRICT else [_plaintext(of)])
     message = socket_listener(name, of.address, chains, "INBOUND", **_inspection(of))
-    return envoy_resource(LISTENER, name, message, clusters=(inbound_cluster(of.number),), origins=of.origins)
+    secrets = tuple(sorted({one for one in (*of.ends.shown, of.ends.trusted) if one})) if of.ends else ()
+    clusters = (inbound_cluster(of.number),)
+    return envoy_resource(LISTENER, name, message, clusters=clusters, origins=of.origins, secrets=secrets)
 
 
 def _inspection(of: InboundListener) -> dict[str, Any]:
     """A server that speaks first keeps its clients silent, so on a TCP port a connection that says nothing is plaintext after
     a second. Where plaintext is refused, and for HTTP, there is nothing to wait for but the client's first bytes."""
     if of.mode is MtlsMode.DISABLE:
-        return {}
+        return {"listener_filters": [tls_inspector()]} if of.ends else {}
     inspected: dict[str, Any] = {"listener_filters": [tls_inspector()]}
     if of.mode is MtlsMode.PERMISSIVE and not of.protocol.is_http:
         inspected |= {"listener_filters_timeout": duration(1), "continue_on_listener_filters_timeout": True}
@@ -68,7 +70,11 @@ def _not_reached() -> dict[str, Any]:
 
 
 def _plaintext(of: InboundListener) -> FilterChain:
-    return filter_chain(_PLAINTEXT, _filters(of, forward_client_cert_details="SANITIZE"))
+    """Who is not of the mesh: with TLS that ends here, where the workload's Sidecar says so."""
+    if of.ends is None:
+        return filter_chain(_PLAINTEXT, _filters(of, forward_client_cert_details="SANITIZE"))
+    socket = tls.server(of.ends, of.trust_domain)
+    return filter_chain(_TLS, _filters(of, forward_client_cert_details="SANITIZE"), tls=True, transport_socket=socket)
 
 
 def _filters(of: InboundListener, mappers: tuple[dict[str, Any], ...] = (), **words: Any) -> list[Filter]:

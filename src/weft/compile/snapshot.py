@@ -103,7 +103,7 @@ class ProxySnapshot:
         self._cache = cache
         self._view = cache.view(mesh)
         self._seen = self._view.seen
-        self._caller = sidecar.caller(proxy)
+        self._caller = sidecar.caller(mesh, proxy)
         own = patches(mesh, proxy)
         self._patcher = Patcher(mesh, proxy, own, cache) if own else None
 
@@ -150,7 +150,7 @@ class ProxySnapshot:
         if name == BLACK_HOLE:
             return self._once(name, cluster_message.black_hole)
         if name.startswith("inbound|"):
-            return self._made(cluster_message.application, listeners.application(self._proxy, inbound_port(name)))
+            return self._made(cluster_message.application, listeners.application(self._mesh, self._proxy, inbound_port(name)))
         if with_fallback(name):
             return self._alike(("cluster", name), lambda: self._made(fallback_message, fallback(self._mesh, self._caller, name)))
         return self._alike(
@@ -178,7 +178,7 @@ class ProxySnapshot:
 
     def _alike(self, key: tuple[str, ...], look: Callable[[], Answer]) -> Answer:
         """`look()`, once for all callers of a namespace; for each kind of labels where labels matter."""
-        namespace, own = (self._caller.namespace, self._caller.edge, key), (self._caller, key)
+        namespace, own = (self._caller.namespace, self._caller.edge, self._caller.rules, key), (self._caller, key)
         found: Answer | None = self._seen.get(namespace) or self._seen.get(own)
         if found is None:
             found = look()

@@ -14,15 +14,23 @@ from weft.envoy.names import BLACK_HOLE, PASSTHROUGH, parse_outbound
 from weft.envoy.types import packed
 
 NAME = "envoy.filters.network.tcp_proxy"
+_LOTS, _STEP = 1000, 617
 
 
 def tcp_proxy(stat_prefix: str, targets: tuple[Target, ...]) -> list[Filter]:
-    """The network filters. No target: the connection is closed. A target that is a name is resolved first; of several such
-    targets the heaviest is dialled, since a connection has only one name; of several tunnels the first is taken."""
+    """The network filters. No target: the connection is closed. A target that is a name is resolved first; of several names of
+    one cluster each connection has one, by weight, and of names of several clusters the heaviest is dialled. Of several
+    tunnels the first is taken."""
     chosen = targets or (Target(BLACK_HOLE),)
-    named = [target for target in chosen if target.dial]
+    named = tuple(target for target in chosen if target.dial)
+    if len(named) > 1 and len({target.cluster for target in chosen}) == 1 and named == chosen:
+        return [*_by_lot(named), _proxy(stat_prefix, chosen[:1])]
     if named:
         chosen = (max(named, key=lambda target: (target.weight, target.dial)),)
+    return [*_resolution(chosen[0]), _proxy(stat_prefix, chosen)]
+
+
+def _proxy(stat_prefix: str, chosen: tuple[Target, ...]) -> Filter:
     message = TcpProxy(stat_prefix=stat_prefix, max_connect_attempts={"value": 3})
     if len(chosen) == 1:
         message.cluster = chosen[0].cluster
@@ -32,7 +40,34 @@ def tcp_proxy(stat_prefix: str, targets: tuple[Target, ...]) -> list[Filter]:
     if tunnel := next((target.tunnel for target in chosen if target.tunnel), None):
         message.tunneling_config.hostname = tunnel.authority
         message.tunneling_config.use_post = tunnel.post
-    return [*_resolution(chosen[0]), Filter(name=NAME, typed_config=packed(message))]
+    return Filter(name=NAME, typed_config=packed(message))
+
+
+def _by_lot(named: tuple[Target, ...]) -> list[Filter]:
+    """Says which of several names a connection is for. The other end's port is the lot: systems hand them out one after another,
+    so that a step of about the golden ratio spreads even few connections evenly."""
+    dials = [(target.weight, target.dial) for target in named if target.dial]
+    hosts, ports = [(weight, host) for weight, (host, _) in dials], [(weight, str(port)) for weight, (_, port) in dials]
+    chosen = dial("%", 0).on_request_headers
+    for value, texts in zip(chosen, (hosts, ports), strict=True):
+        value.format_string.text_format_source.inline_string = _lot(texts)
+    lookup = FilterConfig(dns_cache_config=dns_cache(), port_value=1)
+    return [
+        Filter(
+            name="envoy.filters.network.set_filter_state",
+            typed_config=packed(SetFilterState(on_new_connection=chosen)),
+        ),
+        Filter(name="envoy.filters.network.sni_dynamic_forward_proxy", typed_config=packed(lookup)),
+    ]
+
+
+def _lot(texts: list[tuple[int, str]]) -> str:
+    """An expression that is one of the texts, as often as its weight says."""
+    total, sofar, said = sum(weight for weight, _ in texts), 0, ""
+    for weight, text in texts[:-1]:
+        sofar += weight
+        said += f"(source.port / 2 * {_STEP}) % {_LOTS} < {sofar * _LOTS // total} ? '{text}' : "
+    return f"%CEL({said}'{texts[-1][1]}')%"
 
 
 def _resolution(of: Target) -> list[Filter]:

@@ -18,6 +18,7 @@ from weft.model.locality import Demand
 from weft.model.route import RouteSet
 from weft.model.security import PeerAuthentication
 from weft.model.service import Service
+from weft.model.sidecar import Sidecar
 from weft.model.traffic import ServicePolicy
 
 
@@ -57,6 +58,7 @@ class Mesh:
     gateway_routes: Mapping[str, tuple[RouteSet, ...]] | None = field(default=None, compare=False, repr=False)
     demand: Mapping[tuple[str, int, str], tuple[Demand, ...]] = field(default_factory=dict)
     guards: Mapping[str, tuple[Guarding, ...]] = field(default_factory=dict)  # by namespace
+    sidecars: Mapping[str, tuple[Sidecar, ...]] = field(default_factory=dict)  # by namespace, the older first
     defaults: Mapping[str, tuple[TrafficDefaults, ...]] = field(default_factory=dict)  # by namespace
 
     def nearest(self, host: str, namespace: str = "") -> tuple[str, ...]:

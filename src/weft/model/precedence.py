@@ -5,7 +5,7 @@ https://istio.io/latest/docs/ops/best-practices/traffic-management/ and, for the
 https://istio.io/latest/docs/reference/config/networking/destination-rule/
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from weft.model.defaults import NO_DEFAULTS, Defaults, together
@@ -15,6 +15,7 @@ from weft.model.mesh import Mesh
 from weft.model.route import RouteSet
 from weft.model.security import MtlsMode, PeerAuthentication
 from weft.model.service import Service
+from weft.model.sidecar import Sidecar
 from weft.model.traffic import PortPolicy, ServicePolicy, TrafficPolicy
 
 MESH = "mesh"  # the gateway that stands for all sidecars
@@ -41,13 +42,36 @@ def nearness(export_to: tuple[str, ...], own: str) -> int:
     return 0 if export_to == (own,) else 1
 
 
-def service(mesh: Mesh, host: str, namespace: str) -> Service | None:
+def sidecar(mesh: Mesh, namespace: str, labels: Labels) -> Sidecar | None:
+    """The Sidecar that a workload's proxy obeys: the oldest of its namespace whose selector fits, else the namespace's own, else
+    the root namespace's."""
+    own = mesh.sidecars.get(namespace, ())
+    chosen = next((one for one in own if one.selector and selects(one.selector, labels)), None)
+    if chosen:
+        return chosen
+    everywhere = (*own, *mesh.sidecars.get(mesh.settings.root_namespace, ()))
+    return next((one for one in everywhere if not one.selector), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a Sidecar lets a caller know, when it calls `port`."""
+
+    sidecar: Sidecar
+    port: int
+
+
+def _known(limit: Limit | None, namespace: str, host: str) -> bool:
+    return limit is None or limit.sidecar.imports(namespace, host, limit.port)
+
+
+def service(mesh: Mesh, host: str, namespace: str, limit: Limit | None = None) -> Service | None:
     """The service that a caller in `namespace` means by the full name `host`: its own namespace's before others', an exact
-    name before a wildcard. None: unknown, or not visible from there."""
+    name before a wildcard. None: unknown, not visible from there, or beyond the caller's limit."""
     for key in patterns(host):
         if key not in mesh.services:
             continue
-        seen = [one for one in mesh.services[key] if visible(one.export_to, namespace)]
+        seen = [one for one in mesh.services[key] if visible(one.export_to, namespace) and _known(limit, one.namespace, key)]
         if seen:
             return min(seen, key=lambda one: one.namespace != namespace)  # min keeps the order of the mesh among equals
     return None
@@ -60,17 +84,18 @@ def endpoints(mesh: Mesh, of: Service) -> tuple[Endpoint, ...]:
     return mesh.endpoints.get(f"{of.namespace}/{of.hostname}", ())
 
 
-def route_set(mesh: Mesh, host: str, namespace: str, port: int = 0) -> RouteSet | None:
+def route_set(mesh: Mesh, host: str, namespace: str, limit: Limit | None = None, port: int = 0) -> RouteSet | None:
     """The rules that a sidecar in `namespace` follows for the full name `host`, on `port` (0: any). One VirtualService wins
     whole: they are not merged in the mesh. None: plain forwarding."""
     for key in patterns(host):
         if key not in mesh.routes:
             continue
-        seen = [
+        bound = [
             one
             for one in mesh.routes[key]
             if MESH in one.gateways and visible(one.export_to, namespace) and (not port or not one.ports or port in one.ports)
         ]
+        seen = [one for one in bound if _known(limit, one.namespace, key)]
         if seen:
             return min(seen, key=lambda one: nearness(one.export_to, one.namespace))
     return None

@@ -24,6 +24,7 @@ from weft.resource.istio.peer_authentication import PeerAuthentication
 from weft.resource.istio.proxy_config import ProxyConfig
 from weft.resource.istio.request_authentication import RequestAuthentication
 from weft.resource.istio.service_entry import ServiceEntry
+from weft.resource.istio.sidecar import Sidecar
 from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.kind import AGE, Column, Kind
@@ -153,6 +154,10 @@ ENVOY_FILTER = Kind(
 PROXY_CONFIG = Kind(
     _NETWORKING, ("v1beta1",), "ProxyConfig", "proxyconfigs", "proxyconfig", ProxyConfig, categories=_NETWORKING_CATEGORIES,
 )  # fmt: skip
+SIDECAR = Kind(
+    _NETWORKING, _NETWORKING_VERSIONS, "Sidecar", "sidecars", "sidecar", Sidecar, categories=_NETWORKING_CATEGORIES,
+    columns=(Column("Selector", ".spec.workloadSelector.labels"), Column("Egress", ".spec.egress[*].hosts", 1), AGE),
+)  # fmt: skip
 PEER_AUTHENTICATION = Kind(
     _SECURITY, ("v1", "v1beta1"), "PeerAuthentication", "peerauthentications", "peerauthentication", PeerAuthentication,
     ("pa",), categories=("istio-io", "security-istio-io"),
@@ -203,6 +208,7 @@ KINDS: tuple[Kind, ...] = (
     GATEWAY,
     SERVICE_ENTRY,
     WORKLOAD_ENTRY,
+    SIDECAR,
     ENVOY_FILTER,
     PROXY_CONFIG,
     PEER_AUTHENTICATION,

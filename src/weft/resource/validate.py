@@ -20,6 +20,7 @@ from weft.resource.istio.gateway import Gateway
 from weft.resource.istio.peer_authentication import PeerAuthentication
 from weft.resource.istio.request_authentication import RequestAuthentication
 from weft.resource.istio.service_entry import ServiceEntry
+from weft.resource.istio.sidecar import Sidecar
 from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.problems import Problems
@@ -36,6 +37,7 @@ from weft.resource.validation.locality import traffic_distribution
 from weft.resource.validation.peer_authentication import peer_authentication
 from weft.resource.validation.request_authentication import request_authentication
 from weft.resource.validation.service_entry import service_entry, workload_entry
+from weft.resource.validation.sidecar import sidecar
 from weft.resource.validation.traffic_defaults import traffic_defaults
 from weft.resource.validation.virtual_service import virtual_service
 from weft.resource.weft.node import Node
@@ -61,6 +63,8 @@ def validate(resource: Resource, problems: Problems) -> None:
             workload_entry(spec, "spec", problems)
         case EnvoyFilter() as spec:
             envoy_filter(spec, problems)
+        case Sidecar() as spec:
+            sidecar(spec, problems)
         case PeerAuthentication() as spec:
             peer_authentication(spec, problems)
         case AuthorizationPolicy() as spec:

@@ -20,6 +20,7 @@ from weft.simulate.filter_chain import filter_chain
 from weft.simulate.forward import forwarded
 from weft.simulate.header_edit import response_changes
 from weft.simulate.held import Held, Read, Unreadable, is_ready, listeners, route_configuration, unpacked
+from weft.simulate.lots import lots
 from weft.simulate.outcome import Action, Answered, Closed, Forwarded, HeaderChange, Matched, Outcome, Redirected, Share
 from weft.simulate.path import normalized
 from weft.simulate.route_match import matches
@@ -162,24 +163,27 @@ def _origin(of: Route | VirtualHost) -> str:
     return str(of.metadata.filter_metadata["weft"]["origin"]) if "weft" in of.metadata.filter_metadata else ""
 
 
-def _dialled(chain: FilterChain, call: TcpCall) -> str:
-    """The name and port that a connection is resolved to: those that the chain says, else what TLS asks for."""
+def _dialled(chain: FilterChain, call: TcpCall) -> list[tuple[float, str]]:
+    """The names and ports that connections are resolved to, with percentages: those that the chain says, else what TLS asks for;
+    an empty one where nothing is resolved."""
     lookup = _filter(chain, FilterConfig)
     if lookup is None:
-        return ""
+        return [(100.0, "")]
     state = _filter(chain, SetFilterState)
     if state is None:
-        return f"{call.sni}:{lookup.port_value}"
+        return [(100.0, f"{call.sni}:{lookup.port_value}")]
     said = {one.object_key: one.format_string.text_format_source.inline_string for one in state.on_new_connection}
-    return f"{said['envoy.upstream.dynamic_host']}:{said['envoy.upstream.dynamic_port']}"
+    hosts, ports = lots(said["envoy.upstream.dynamic_host"]), lots(said["envoy.upstream.dynamic_port"])
+    return [(part, f"{host}:{port}") for (part, host), (_, port) in zip(hosts, ports, strict=True)]
 
 
 def _tcp(held: Held, chain: FilterChain, proxy: TcpProxy, call: Call) -> Action:
     if isinstance(call, HttpCall):
         raise Unreadable("a request on a port whose bytes are not read: say it as a connection")
-    dialled, tunnel = _dialled(chain, call), str(proxy.tunneling_config.hostname)
+    tunnel = str(proxy.tunneling_config.hostname)
     if proxy.WhichOneof("cluster_specifier") == "cluster":
-        return Forwarded((replace(destination(held, proxy.cluster, 100.0, call.authority, dialled), tunnel=tunnel),))
+        alike = [destination(held, proxy.cluster, part, call.authority, to) for part, to in _dialled(chain, call)]
+        return Forwarded(tuple(replace(one, tunnel=tunnel) for one in alike))
     parts = proxy.weighted_clusters.clusters
     total = sum(one.weight for one in parts) or 1
     shares = [destination(held, one.name, 100 * one.weight / total, call.authority) for one in parts]

@@ -9,8 +9,8 @@ from weft.model.gateway import Demands, Gateway, Server, ServerTls
 from weft.model.labels import labels
 from weft.ref import Ref
 from weft.resource.istio.gateway import Gateway as Spec
+from weft.resource.istio.gateway import Port, ServerTlsSettings
 from weft.resource.istio.gateway import Server as ServerSpec
-from weft.resource.istio.gateway import ServerTlsSettings
 from weft.resource.resource import Resource
 from weft.resource.validation.gateway import CIPHERS, HTTP3
 from weft.translate.statement import Need, Statement
@@ -70,6 +70,11 @@ def _server(spec: ServerSpec, namespace: str, origin: Ref, http3: bool) -> Serve
         _demands(tls),
         http3,
     )
+
+
+def ended_by(tls: ServerTlsSettings, number: int, origin: Ref) -> Server:
+    """TLS that ends at a sidecar's port."""
+    return _server(ServerSpec(port=Port(number=number, protocol="TLS", name=""), hosts=("*",), tls=tls), "", origin, False)
 
 
 def credential_names(tls: ServerTlsSettings) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from weft.resource.istio.gateway import Gateway
 from weft.resource.istio.peer_authentication import PeerAuthentication
 from weft.resource.istio.request_authentication import RequestAuthentication
 from weft.resource.istio.service_entry import ServiceEntry
+from weft.resource.istio.sidecar import Sidecar
 from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.resource import Resource
@@ -52,6 +53,7 @@ from weft.translate.istio_traffic import destination_rule
 from weft.translate.revision import Revision
 from weft.translate.security import peer_authentication
 from weft.translate.services import core_service, service_entry
+from weft.translate.sidecar import sidecar
 from weft.translate.statement import Statement
 from weft.translate.traffic_defaults import traffic_defaults
 
@@ -110,6 +112,8 @@ def statement(resource: Resource, settings: Settings) -> Statement | None:
             return gateway(resource, spec)
         case EnvoyFilter() as spec:
             return envoy_filter(resource, spec)
+        case Sidecar() as spec:
+            return sidecar(resource, spec, settings)
         case PeerAuthentication() as spec:
             return peer_authentication(resource, spec)
         case Secret() as spec:

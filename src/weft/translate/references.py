@@ -17,6 +17,7 @@ from weft.model.precedence import MESH, nearness, patterns, service
 from weft.model.route import RouteSet
 from weft.model.security import PeerAuthentication
 from weft.model.service import Service
+from weft.model.sidecar import Sidecar
 from weft.model.traffic import ServicePolicy, TrafficPolicy
 from weft.ref import Ref
 from weft.translate.gateway_api.written import GROUP
@@ -37,6 +38,8 @@ def findings(statement: Statement, mesh: Mesh, rules: Rules) -> tuple[Finding, .
         found += _of_rule(statement.policy, rules.get(statement.policy.host, ()))
     if statement.gateway:
         found += conflicts(statement.gateway, mesh.gateways)
+    if said_here := statement.sidecar:
+        found += _of_sidecar(said_here, mesh.sidecars.get(said_here.namespace, ()))
     if said := statement.peer_authentication:
         found += _of_peer_authentication(said, mesh.peer_authentications.get(said.namespace, ()))
     if statement.defaults:
@@ -178,6 +181,13 @@ def _of_defaults(said: TrafficDefaults, mesh: Mesh) -> Iterator[Finding]:
     if winner.origin != said.origin:
         what = f"two TrafficDefaults are for namespace {said.namespace}"
         yield finding("conflict", said.origin, what=what, other=winner.origin, hint="write them in one: they are not merged")
+
+
+def _of_sidecar(said: Sidecar, all_of_namespace: tuple[Sidecar, ...]) -> Iterator[Finding]:
+    winner = next((one for one in all_of_namespace if one.selector == said.selector), said)
+    if winner.origin != said.origin:
+        what = f"two Sidecars are for {_whom(said.selector, said.namespace)}"
+        yield finding("conflict", said.origin, what=what, other=winner.origin, hint="")
 
 
 def _whom(selector: Labels, namespace: str) -> str:

@@ -48,6 +48,7 @@ class Revision:
         self._policies = Draft(mesh.policies)
         self._peer_authentications = Draft(mesh.peer_authentications)
         self._guards = Draft(mesh.guards)
+        self._sidecars = Draft(mesh.sidecars)
         self._defaults = Draft(mesh.defaults)
         self._gateways = Draft(mesh.gateways)
         self._envoy_filters = Draft(mesh.envoy_filters)
@@ -157,6 +158,8 @@ class Revision:
         if gone.peer_authentication or come.peer_authentication:
             before = self._peer_authentications.get(ref.namespace) or ()
             self._peer_authentications.put(ref.namespace, replaced(before, ref, come.peer_authentication))
+        if gone.sidecar or come.sidecar:
+            self._sidecars.put(ref.namespace, replaced(self._sidecars.get(ref.namespace) or (), ref, come.sidecar))
         if gone.guarding or come.guarding:
             kept = [one for one in self._guards.get(ref.namespace) or () if one.origin != ref]
             kept += [come.guarding] if come.guarding else []
@@ -283,11 +286,13 @@ class Revision:
             self._names(),
             self._gateway_routes.frozen(),
             guards=self._guards.frozen(),
+            sidecars=self._sidecars.frozen(),
             defaults=self._defaults.frozen(),
         )
         hosts = self._services.changed() | self._routes.changed() | self._policies.changed() | self._tls_policies.held.changed()
         backed = frozenset(key.rpartition("/")[2] for key in self._endpoints.changed())
-        broad = (self._gateways, self._peer_authentications, self._guards, self._envoy_filters, self._defaults)
+        policies = (self._peer_authentications, self._guards, self._sidecars)
+        broad = (self._gateways, *policies, self._envoy_filters, self._defaults)
         everything = any(one.changed() for one in broad) or any(map(is_wildcard, hosts))
         return mesh, Change(hosts, backed - hosts, everything, self._credentials.changed())
 
@@ -308,6 +313,8 @@ class Revision:
             recheck.refs(one.origin for one in mesh.routes.get(host, ()))
         for namespace in self._peer_authentications.changed():
             recheck.refs(one.origin for one in mesh.peer_authentications.get(namespace, ()))
+        for namespace in self._sidecars.changed():
+            recheck.refs(one.origin for one in mesh.sidecars.get(namespace, ()))
         for namespace in self._guards.changed():
             recheck.refs(one.origin for one in mesh.guards.get(namespace, ()))
         for namespace in self._defaults.changed():

@@ -13,6 +13,7 @@ from weft.model.labels import Labels
 from weft.model.route import RouteSet
 from weft.model.security import PeerAuthentication
 from weft.model.service import Service
+from weft.model.sidecar import Sidecar
 from weft.model.traffic import ServicePolicy
 from weft.ref import Ref
 from weft.translate.gateway_api.tls_policy import TlsPolicy
@@ -102,6 +103,7 @@ class Statement:
     gateways: tuple[tuple[str, Ref], ...] = ()
     api: Said | None = None
     findings: tuple[Finding, ...] = ()
+    sidecar: Sidecar | None = None
     envoy_filter: EnvoyFilter | None = None
     credential: Credential | None = None
     needs: tuple[Need, ...] = ()

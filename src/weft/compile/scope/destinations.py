@@ -18,9 +18,11 @@ from weft.model.backend_tls import BackendTls
 from weft.model.endpoint import Endpoint, Health, Locality
 from weft.model.labels import Labels, selects
 from weft.model.mesh import Mesh
+from weft.model.precedence import Limit
 from weft.model.route import Destination
 from weft.model.security import MtlsMode
 from weft.model.service import Location, Protocol, Resolution, Service, ServicePort
+from weft.model.sidecar import Sidecar
 from weft.model.traffic import ClientTls, ConsistentHash, HashKey, HashOnCaller, LoadBalancing, PortPolicy, ServicePolicy, TlsMode
 from weft.ref import Ref
 
@@ -28,7 +30,7 @@ from weft.ref import Ref
 @dataclass(frozen=True, slots=True)
 class Caller:
     """What of a proxy decides how it sees others. `gateway`: `mesh` for a sidecar, else the key of the Gateway it serves.
-    `edge`: it is a gateway's proxy."""
+    `edge`: it is a gateway's proxy. `sidecar`: the Sidecar that it obeys."""
 
     namespace: str
     labels: Labels
@@ -37,6 +39,16 @@ class Caller:
     locality: Locality = Locality()
     network: str = ""
     node: str = ""
+    sidecar: Sidecar | None = None
+
+    def limit(self, port: int) -> Limit | None:
+        """What the caller may know of when it calls `port` (0: 80); None: everything that it sees."""
+        return Limit(self.sidecar, port or 80) if self.sidecar and self.sidecar.egress else None
+
+    @property
+    def rules(self) -> Ref | None:
+        """What limits it, by name."""
+        return self.sidecar.origin if self.sidecar else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from weft.model.route import (
 )
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol
-from weft.model.traffic import ClientTls, HashKey, PortPolicy, Tunnel
+from weft.model.traffic import ClientTls, ConnectionPool, HashKey, PortPolicy, Tunnel
 from weft.model.workload import Address
 from weft.ref import Ref
 
@@ -106,11 +106,13 @@ class FallbackInput:
 
 @dataclass(frozen=True, slots=True)
 class ApplicationInput:
-    """The cluster of the application beside a sidecar."""
+    """The cluster of the application beside a sidecar. `socket`: the path of the Unix socket at which it listens instead."""
 
     number: int
     address: Address
     protocol: Protocol
+    socket: str = ""
+    pool: ConnectionPool | None = None
 
 
 class LbEndpoint(NamedTuple):
@@ -312,6 +314,7 @@ class InboundListener:
     guard: Guard = Guard()
     explain: bool = True
     tokens: tuple[JwtRule, ...] = ()  # of callers that may show some
+    ends: "ServerTls | None" = None  # TLS of callers outside the mesh
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from weft.compile.scope.inputs import (
 )
 from weft.compile.scope.lookup import Answer, answer, port_asked
 from weft.compile.scope.rules import Sight
+from weft.compile.scope.secrets import server_tls
 from weft.compile.scope.sidecar import caller, http, opaque_targets
 from weft.envoy.names import HTTP_PROXY_ROUTES, parse_upstream_routes, upstream_routes, vhds_name
 from weft.identity import SpiffeId
@@ -28,7 +29,9 @@ from weft.model.mesh import Mesh
 from weft.model.route import HttpMatch, Rewrite
 from weft.model.security import MtlsMode
 from weft.model.service import Service, protocol
-from weft.model.workload import InboundPort, Proxy, Upstream
+from weft.model.sidecar import Ingress
+from weft.model.workload import Address, InboundPort, Proxy, Upstream
+from weft.protocol import Protocol
 from weft.ref import Ref
 
 
@@ -50,11 +53,13 @@ def _who(mesh: Mesh, proxy: Proxy) -> tuple[str, str]:
 def _inbound(mesh: Mesh, proxy: Proxy, of: InboundPort) -> InboundListener:
     workload = proxy.workload
     mode = inbound_mode(mesh, proxy, of)
-    spoken = protocol(of.protocol or of.name)
+    said = _ingress(mesh, proxy, of)
+    spoken = _spoken(mesh, proxy, of)
     guarded = Guard() if spoken.is_http else _guard(mesh, proxy, of, is_http=False)
     accepting = authentications(mesh, workload) if spoken.is_http else ()
     origins = {*_authentications(mesh, workload.namespace), *guarded.origins, *(one.origin for one in accepting)}
     settings = mesh.settings
+    ends = server_tls(said.tls, workload.namespace) if said and said.tls else None
     return InboundListener(
         of.number,
         of.listen,
@@ -65,7 +70,22 @@ def _inbound(mesh: Mesh, proxy: Proxy, of: InboundPort) -> InboundListener:
         guarded,
         settings.explain_denials,
         tuple(rule for one in accepting for rule in one.rules),
+        ends,
     )
+
+
+def _ingress(mesh: Mesh, proxy: Proxy, of: InboundPort) -> Ingress | None:
+    """What the workload's Sidecar says of the port."""
+    obeyed = precedence.sidecar(mesh, proxy.workload.namespace, proxy.workload.labels)
+    return obeyed.serves(of.number, of.application.port) if obeyed else None
+
+
+def _spoken(mesh: Mesh, proxy: Proxy, of: InboundPort) -> Protocol:
+    """What the port speaks. A Sidecar may say that requests can be read; callers that speak HTTP/2 to the sidecar, because the
+    Service says HTTP, are always read."""
+    declared, said = protocol(of.protocol or of.name), _ingress(mesh, proxy, of)
+    other = protocol(said.protocol) if said and said.protocol else declared
+    return other if other.is_http or not declared.is_http else declared
 
 
 def _guard(mesh: Mesh, proxy: Proxy, of: InboundPort, *, is_http: bool) -> Guard:
@@ -75,7 +95,7 @@ def _guard(mesh: Mesh, proxy: Proxy, of: InboundPort, *, is_http: bool) -> Guard
 def inbound_routes(mesh: Mesh, proxy: Proxy, number: int) -> InboundRoutes | None:
     """The routes of the inbound port `number`; None when its requests are not read, or there is none."""
     of = next((one for one in proxy.inbound if one.number == number), None)
-    if of is None or not protocol(of.protocol or of.name).is_http:
+    if of is None or not _spoken(mesh, proxy, of).is_http:
         return None
     return InboundRoutes(number, _guard(mesh, proxy, of, is_http=True))
 
@@ -91,21 +111,27 @@ def _authentications(mesh: Mesh, namespace: str) -> tuple[Ref, ...]:
     return tuple(sorted({one.origin for name in names for one in mesh.peer_authentications.get(name, ())}))
 
 
-def application(proxy: Proxy, number: int) -> ApplicationInput | None:
-    """The application's own port behind the inbound port `number`."""
+def application(mesh: Mesh, proxy: Proxy, number: int) -> ApplicationInput | None:
+    """The application's own port behind the inbound port `number`, or what the workload's Sidecar says stands there."""
     of = next((one for one in proxy.inbound if one.number == number), None)
-    return ApplicationInput(number, of.application, protocol(of.protocol or of.name)) if of else None
+    if of is None:
+        return None
+    obeyed = precedence.sidecar(mesh, proxy.workload.namespace, proxy.workload.labels)
+    said = _ingress(mesh, proxy, of) or Ingress(of.number)
+    address = Address(said.host or of.application.host, said.port or of.application.port)
+    pool = said.pool or (obeyed.pool if obeyed else None)
+    return ApplicationInput(number, address, _spoken(mesh, proxy, of), said.socket, pool)
 
 
 def _upstream(mesh: Mesh, proxy: Proxy, of: Upstream) -> UpstreamListener:
-    found = answer(mesh, proxy.workload.namespace, of.host)
+    found = answer(mesh, proxy.workload.namespace, of.host, caller(mesh, proxy).limit(of.port))
     service = found.service
     port = port_asked(service, of.port) if service else None
     if service is None or port is None or port.protocol.is_http:
         workload, identity = _who(mesh, proxy)
         hosts = frozenset(found.looked_up)
         return UpstreamListener(of.listen, upstream_routes(of.host, of.port), (), hosts, (), workload, identity)
-    sight = Sight(mesh, caller(proxy), port.number, set(found.looked_up), {service.origin})
+    sight = Sight(mesh, caller(mesh, proxy), port.number, set(found.looked_up), {service.origin})
     _, targets = opaque_targets(sight, found, service)
     return UpstreamListener(of.listen, "", targets, frozenset(sight.hosts), tuple(sorted(sight.origins)))
 
@@ -122,8 +148,8 @@ def route_configuration(mesh: Mesh, proxy: Proxy, name: str) -> RouteConfigurati
 
 def _upstream_host(mesh: Mesh, proxy: Proxy, name: str, host: str, port: int) -> VirtualHostInput:
     """Whatever Host the application says means the one upstream; it is told so in the rewritten Host."""
-    found = answer(mesh, proxy.workload.namespace, host)
-    sight = Sight(mesh, caller(proxy), port, set(found.looked_up))
+    found = answer(mesh, proxy.workload.namespace, host, caller(mesh, proxy).limit(port))
+    sight = Sight(mesh, caller(mesh, proxy), port, set(found.looked_up))
     routes = tuple(_addressed(route, _authority(host, port)) for route in _upstream_routes(sight, found, port))
     origin = _origin(found.service)
     return VirtualHostInput(

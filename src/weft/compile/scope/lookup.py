@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from weft.hostname import candidates, is_cluster_name, spellings
 from weft.model import precedence
 from weft.model.mesh import Mesh
+from weft.model.precedence import Limit
 from weft.model.route import RouteSet
 from weft.model.service import Location, Service, ServicePort
 
@@ -57,25 +58,28 @@ class Answer:
         return self.service is not None or self.rules is not None
 
 
-def answer(mesh: Mesh, namespace: str, host: str) -> Answer:
-    """What `host`, without port, means to a caller in `namespace`."""
+def answer(mesh: Mesh, namespace: str, host: str, limit: Limit | None = None) -> Answer:
+    """What `host`, without port, means to a caller in `namespace` who knows of what is within `limit`."""
     domain = mesh.settings.domain
     names = candidates(host, namespace, domain)
     for tried, name in enumerate(names, start=1):
-        service = precedence.service(mesh, name, namespace)
-        rules = precedence.route_set(mesh, name, namespace)
+        service = precedence.service(mesh, name, namespace, limit)
+        rules = precedence.route_set(mesh, name, namespace, limit)
         if service or rules:
             return Answer(name, True, service, rules, names[:tried])
+    hidden = answer(mesh, namespace, host) if limit else None
+    if hidden and hidden.known and is_cluster_name(hidden.host, domain):
+        return Answer(hidden.host, True, None, None, names)
     if is_cluster_name(host, domain) and not host.startswith("["):
         return Answer(names[0], True, None, None, names)
     return Answer(host, False, None, None, names)
 
 
-def domains(mesh: Mesh, namespace: str, of: Answer) -> tuple[tuple[str, ...], frozenset[str]]:
+def domains(mesh: Mesh, namespace: str, of: Answer, limit: Limit | None = None) -> tuple[tuple[str, ...], frozenset[str]]:
     """Every spelling that has the answer `of`, and all names looked up to know that."""
     found, tried = [], set(of.looked_up)
     for spelling in spellings(of.host, namespace, mesh.settings.domain):
-        other = answer(mesh, namespace, spelling)
+        other = answer(mesh, namespace, spelling, limit)
         tried.update(other.looked_up)
         if other.host == of.host and other.in_mesh == of.in_mesh:
             found.append(spelling)

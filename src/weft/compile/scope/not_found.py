@@ -23,6 +23,11 @@ def unknown_host(mesh: Mesh, namespace: str, of: Answer) -> DirectResponse:
     return _text(404, lines)
 
 
+def hidden(host: str, by: Ref) -> DirectResponse:
+    """404: the service is there, and the caller is not to know of it."""
+    return _text(404, [f"weft: {by} does not let this workload call {host}", f"  hint: add it to spec.egress of {by}"])
+
+
 def unknown_port(of: Service, number: int) -> DirectResponse:
     """404: the service is there, the port is not."""
     ports = ", ".join(f"{port.number} ({port.name})" if port.name else str(port.number) for port in of.ports) or "none"

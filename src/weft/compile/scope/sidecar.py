@@ -1,5 +1,7 @@
 """What a proxy sees by name: virtual hosts on demand, and, at sidecars and gateways alike, clusters and endpoints."""
 
+from dataclasses import replace
+
 from weft.compile.scope import not_found
 from weft.compile.scope.destinations import Caller, Missing, forwards, is_ip, is_socket, reached, transport
 from weft.compile.scope.inputs import (
@@ -16,7 +18,7 @@ from weft.compile.scope.inputs import (
 )
 from weft.compile.scope.lookup import Answer, answer, asked, domains, is_external, port_asked
 from weft.compile.scope.placement import placement
-from weft.compile.scope.rules import Sight, http_routes, l4_targets, matches_all, plain_forward, unreachable
+from weft.compile.scope.rules import Sight, forward, http_routes, l4_targets, matches_all, plain_forward, unreachable
 from weft.envoy.names import (
     INNER_LISTENER,
     PASSTHROUGH,
@@ -26,7 +28,7 @@ from weft.envoy.names import (
 )
 from weft.model import precedence
 from weft.model.mesh import Mesh
-from weft.model.route import Destination, DirectResponse, HttpMatch, RouteSet
+from weft.model.route import Destination, DirectResponse, HttpMatch, RouteSet, WeightedDestination
 from weft.model.service import Protocol, Service
 from weft.model.workload import Proxy
 from weft.ref import Ref
@@ -35,10 +37,12 @@ _UNSHARED = 1_000_000  # percent: one healthy endpoint of ten thousand takes eve
 _INVALID = "invalid-host.invalid"  # of a top-level domain that never exists (RFC 2606)
 
 
-def caller(proxy: Proxy) -> Caller:
-    """What of a proxy decides how it sees others."""
+def caller(mesh: Mesh, proxy: Proxy) -> Caller:
+    """What of a proxy decides how it sees others. A gateway obeys no Sidecar."""
     work = proxy.workload
-    return Caller(work.namespace, work.labels, edge=proxy.gateway, locality=work.locality, network=work.network, node=work.node)
+    obeyed = None if proxy.gateway else precedence.sidecar(mesh, work.namespace, work.labels)
+    found = Caller(work.namespace, work.labels, edge=proxy.gateway, sidecar=obeyed)
+    return replace(found, locality=work.locality, network=work.network, node=work.node)
 
 
 # virtual hosts
@@ -50,8 +54,9 @@ def virtual_host(mesh: Mesh, of: Caller, route_config: str, host: str) -> Virtua
     if parts is None:
         return _invalid(route_config)
     namespace = of.namespace
-    found = answer(mesh, namespace, parts.host)
-    spelled, tried = domains(mesh, namespace, found)
+    limit = of.limit(parts.port)
+    found = answer(mesh, namespace, parts.host, limit)
+    spelled, tried = domains(mesh, namespace, found, limit)
     name = vhds_name(route_config, found.host + parts.suffix)
     if parts.host not in spelled:  # cannot happen for what HTTP calls a host; were it to, it must still be answered
         spelled, name = (parts.host,), vhds_name(route_config, parts.host + parts.suffix)
@@ -96,8 +101,8 @@ def _routes(sight: Sight, found: Answer, written: int) -> tuple[RouteInput, ...]
         return _unknown(sight, found)
     port = port_asked(service, written) if service else None
     if service and port is None:
-        if is_external(service) and precedence.allows_any(sight.mesh, sight.caller.namespace):
-            return _passed()
+        if is_external(service) and _allows_any(sight):
+            return _passed(sight)
         return _always(not_found.unknown_port(service, sight.port))
     if port and not port.protocol.is_http and service:
         return _opaque(sight, found, service)
@@ -105,12 +110,28 @@ def _routes(sight: Sight, found: Answer, written: int) -> tuple[RouteInput, ...]
 
 
 def _unknown(sight: Sight, found: Answer) -> tuple[RouteInput, ...]:
+    if sight.caller.sidecar:
+        sight.origins.add(sight.caller.sidecar.origin)
     if found.in_mesh:
-        return _always(not_found.unknown_host(sight.mesh, sight.caller.namespace, found))
-    if precedence.allows_any(sight.mesh, sight.caller.namespace):
-        return _passed()
+        return _always(_not_there(sight, found))
+    if _allows_any(sight):
+        return _passed(sight)
     sight.origins.update(precedence.defaults(sight.mesh, sight.caller.namespace).origins)
     return _always(not_found.blocked(found.host))
+
+
+def _not_there(sight: Sight, found: Answer) -> DirectResponse:
+    """Nobody has the name, or the caller's Sidecar does not let it know of it."""
+    mesh, of = sight.mesh, sight.caller
+    if of.sidecar and answer(mesh, of.namespace, found.host).known:
+        return not_found.hidden(found.host, of.sidecar.origin)
+    return not_found.unknown_host(mesh, of.namespace, found)
+
+
+def _allows_any(sight: Sight) -> bool:
+    """Whether a host that nobody declared passes: the Sidecar's word, else the namespace's or the mesh's."""
+    said = sight.caller.sidecar.allow_any if sight.caller.sidecar else None
+    return precedence.allows_any(sight.mesh, sight.caller.namespace) if said is None else said
 
 
 def http(sight: Sight, host: str, service: Service | None, rules: RouteSet | None) -> tuple[RouteInput, ...]:
@@ -161,9 +182,14 @@ def _connect_inside() -> RouteInput:
     return RouteInput("connect", None, ConnectMatch(), Split((Target(INNER_LISTENER),)))
 
 
-def _passed() -> tuple[RouteInput, ...]:
-    to = Split((Target(PASSTHROUGH),))
-    return RouteInput("connect", None, ConnectMatch(), to), RouteInput("passthrough", None, HttpMatch(), to)
+def _passed(sight: Sight) -> tuple[RouteInput, ...]:
+    """To the host that was asked for, or to the egress proxy that the caller's Sidecar names."""
+    to: Split | DirectResponse = Split((Target(PASSTHROUGH),))
+    origin = None
+    if sight.caller.sidecar and (proxy := sight.caller.sidecar.egress_proxy):
+        origin = sight.caller.sidecar.origin
+        to, _ = forward(sight, (WeightedDestination(proxy),), origin)
+    return RouteInput("connect", origin, ConnectMatch(), to), RouteInput("passthrough", origin, HttpMatch(), to)
 
 
 def _always(what: DirectResponse) -> tuple[RouteInput, ...]:
