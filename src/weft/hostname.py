@@ -46,6 +46,20 @@ def candidates(host: str, namespace: str, domain: str = DEFAULT_DOMAIN) -> tuple
             return (host,)
 
 
+def instance_names(host: str, namespace: str, domain: str = DEFAULT_DOMAIN) -> tuple[str, ...]:
+    """The full names of an instance of a headless service that `host` may stand for: `pod.service`, with namespace, or more."""
+    host = host.lower().rstrip(".")
+    match host.split("."):
+        case [pod, name]:
+            return (service_name(f"{pod}.{name}", namespace, domain),)
+        case [pod, name, of] | [pod, name, of, "svc"]:
+            return (service_name(f"{pod}.{name}", of, domain),)
+        case [_, _, _, "svc", *rest] if ".".join(rest) == domain:
+            return (host,)
+        case _:
+            return ()
+
+
 def spellings(full: str, namespace: str, domain: str = DEFAULT_DOMAIN) -> tuple[str, ...]:
     """Every way a caller in `namespace` may write the service `full`, the longest first."""
     suffix = f".svc.{domain}"

@@ -61,6 +61,7 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
     "port-not-named": (W, "the service {host} has several ports and none is named here", "name one in port.number: {ports}"),
     "unknown-subset": (W, "the service {host} has no subset {subset}: what is sent there fails", "{hint}"),
     "delegate-without-effect": (W, "this rule is out of effect: {why}", "{hint}"),
+    "unknown-workload-group": (W, "there is no WorkloadGroup {group}: the entry has only what it says itself", ""),
     "unknown-gateway": (W, "there is no Gateway {gateway}", "{hint}"),
     "unknown-secret": (W, "there is no Secret {namespace}/{name}: {effect}", "{hint}"),
     "unusable-secret": (W, "the Secret {namespace}/{name} cannot be used: {why}: {effect}", ""),

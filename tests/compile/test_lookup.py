@@ -64,7 +64,7 @@ def test_two_virtual_hosts_never_share_a_domain() -> None:
 def test_what_was_looked_up_in_vain_is_remembered() -> None:
     """The names tried before the one that was found are among those whose change counts."""
     got = _host(mesh(service("foo.bar", namespace="default", location=Location.EXTERNAL)), "foo.bar")
-    assert got.looked_up == ("foo.bar.svc.cluster.local", "foo.bar")
+    assert got.looked_up == ("foo.bar.svc.cluster.local", "foo.bar", "bar.default.svc.cluster.local")
 
 
 def test_rules_make_a_host() -> None:

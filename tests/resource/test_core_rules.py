@@ -45,7 +45,7 @@ def test_documented_specs_are_accepted(kind: str, spec: str) -> None:
         ("svc", "{ports: [{port: 80, protocol: tcp}]}", "invalid-value", "ports[0].protocol"),
         ("svc", "{ports: [{port: 80, name: Http}]}", "invalid-value", "ports[0].name"),
         ("svc", "{ports: [{port: 80}], clusterIP: x}", "invalid-value", "clusterIP"),
-        ("svc", "{type: ExternalName, externalName: a.b}", "unsupported-value", "type"),
+        ("svc", "{type: ExternalName, externalName: a b}", "invalid-value", "externalName"),
         ("svc", "{ports: [{port: 80}], selector: {app: a b}}", "invalid-value", "selector.app"),
         ("td", "{}", "invalid-value", ""),
         ("td", "{timeout: -1s}", "invalid-value", "timeout"),

@@ -180,7 +180,6 @@ def test_each_mistake_in_a_traffic_policy_is_found(policy: str, code: str, path:
         ("se", "{hosts: ['*'], " + PORTS + "}", "invalid-value", "hosts[0]"),
         ("se", "{hosts: ['*.a.b'], " + PORTS + ", resolution: DNS}", "invalid-value", "hosts[0]"),
         ("se", "{hosts: [a.b]}", "no-effect", ""),
-        ("se", "{hosts: [a.b], " + PORTS + ", addresses: [10.0.0.1]}", "unsupported-field", "addresses"),
         ("se", "{hosts: [a.b], " + PORTS + ", addresses: [x]}", "invalid-value", "addresses[0]"),
         ("se", "{hosts: [a.b], ports: [{number: 1, name: a}, {number: 1, name: b}]}", "duplicate", "ports[1].number"),
         ("se", "{hosts: [a.b], ports: [{number: 1, name: a, protocol: HTPT}]}", "invalid-value", "ports[0].protocol"),

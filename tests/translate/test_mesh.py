@@ -33,6 +33,7 @@ def _rule(host: str, more: str) -> str:
     return f"{{host: '{host}', {more}}}"
 
 
+_OF_GROUP = "annotations: {istio.io/autoRegistrationGroup: wg}"
 _GATEWAY = "{selector: {istio: i}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}"
 _SECURE = (
     "{selector: {app: api}, servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'],"
@@ -85,6 +86,9 @@ POOL: tuple[Resource, ...] = tuple(
             " workloadSelector: {labels: {app: web}}}",
             namespace="other",
         ),
+        istio("ServiceEntry", "e-5", "{hosts: [v.ip], addresses: [10.9.0.1, 10.8.0.0/16], ports: [{number: 80, name: http}]}"),
+        istio("ServiceEntry", "e-5", "{hosts: [v.ip, w.ip], addresses: [10.9.0.1], ports: [{number: 80, name: http}]}"),
+        istio("ServiceEntry", "e-6", "{hosts: [v.ip], addresses: [10.9.0.1], ports: [{number: 81, name: tcp}]}"),
         istio("ServiceEntry", "e-4", "{hosts: [a.wild], resolution: DNS, ports: [{number: 443, name: tls}]}"),
         istio("VirtualService", "v-1", _routes("web", "host: web, subset: v1")),
         istio("VirtualService", "v-1", _routes("web", "host: wab, port: {number: 80}", ", exportTo: ['.']")),
@@ -111,6 +115,14 @@ POOL: tuple[Resource, ...] = tuple(
         f"{{apiVersion: v1, kind: Secret, metadata: {{name: cert, namespace: default}}, stringData: {PEMS}}}",
         f"{{apiVersion: v1, kind: Secret, metadata: {{name: cert-cacert, namespace: other}}, stringData: {PEMS}}}",
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: cert, namespace: other}, data: {ca.crt: broken}}",
+        "{apiVersion: v1, kind: Service, metadata: {name: web, namespace: default}, spec: {clusterIP: None, selector: {app: web},"
+        " ports: [{port: 80}]}}",
+        "{apiVersion: v1, kind: Service, metadata: {name: web, namespace: other}, spec: {type: ExternalName, externalName:"
+        " a.wild}}",
+        istio("VirtualService", "v-2", _routes("web", "host: w-1.web.default.svc.cluster.local")),
+        istio("WorkloadGroup", "wg", "{metadata: {labels: {app: web}}, template: {weight: 2, serviceAccount: a}}"),
+        istio("WorkloadGroup", "wg", "{template: {labels: {app: api}, ports: {http: 81}}}"),
+        istio("WorkloadEntry", "w-3", "{address: 10.0.0.9}").replace("namespace: default", f"namespace: default, {_OF_GROUP}"),
         istio("Sidecar", "s-1", "{egress: [{hosts: ['./*', 'other/web.other.svc.cluster.local']}]}"),
         istio("Sidecar", "s-1", "{workloadSelector: {labels: {app: web}}, outboundTrafficPolicy: {mode: REGISTRY_ONLY}}"),
         istio("Sidecar", "s-2", "{egress: [{hosts: ['~/*']}]}", created="2026-01-01T00:00:00Z"),
@@ -235,6 +247,7 @@ def _differences(old: Mesh, new: Mesh) -> Change:
 
     hosts = keys(old.services, new.services) | keys(old.routes, new.routes) | keys(old.policies, new.policies)
     hosts |= keys(old.backend_tls, new.backend_tls)
+    hosts |= keys(old.addresses, new.addresses)
     endpoints = frozenset(key.rpartition("/")[2] for key in keys(old.endpoints, new.endpoints))
     everything = (
         old.gateways != new.gateways
@@ -243,7 +256,7 @@ def _differences(old: Mesh, new: Mesh) -> Change:
         or old.defaults != new.defaults
         or old.envoy_filters != new.envoy_filters
         or old.sidecars != new.sidecars
-        or any(host.startswith("*") for host in hosts)
+        or any(host.startswith("*") or "/" in host for host in hosts)
     )
     return Change(hosts, endpoints - hosts, everything, keys(old.credentials, new.credentials))
 

@@ -20,6 +20,7 @@ from weft.model.security import PeerAuthentication
 from weft.model.service import Service
 from weft.model.sidecar import Sidecar
 from weft.model.traffic import ServicePolicy
+from weft.ref import Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Mesh:
     demand: Mapping[tuple[str, int, str], tuple[Demand, ...]] = field(default_factory=dict)
     guards: Mapping[str, tuple[Guarding, ...]] = field(default_factory=dict)  # by namespace
     sidecars: Mapping[str, tuple[Sidecar, ...]] = field(default_factory=dict)  # by namespace, the older first
+    addresses: Mapping[str, tuple[tuple[str, Ref], ...]] = field(default_factory=dict)  # of services: hosts, and who says so
     defaults: Mapping[str, tuple[TrafficDefaults, ...]] = field(default_factory=dict)  # by namespace
 
     def nearest(self, host: str, namespace: str = "") -> tuple[str, ...]:

@@ -5,8 +5,10 @@ https://istio.io/latest/docs/ops/best-practices/traffic-management/ and, for the
 https://istio.io/latest/docs/reference/config/networking/destination-rule/
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from ipaddress import ip_address, ip_network
 
 from weft.model.defaults import NO_DEFAULTS, Defaults, together
 from weft.model.endpoint import Endpoint
@@ -68,20 +70,53 @@ def _known(limit: Limit | None, namespace: str, host: str) -> bool:
 def service(mesh: Mesh, host: str, namespace: str, limit: Limit | None = None) -> Service | None:
     """The service that a caller in `namespace` means by the full name `host`: its own namespace's before others', an exact
     name before a wildcard. None: unknown, not visible from there, or beyond the caller's limit."""
-    for key in patterns(host):
-        if key not in mesh.services:
-            continue
-        seen = [one for one in mesh.services[key] if visible(one.export_to, namespace) and _known(limit, one.namespace, key)]
+    for key in _keys(mesh, host):
+        seen = [one for one in mesh.services[key] if visible(one.export_to, namespace) and _known(limit, one.namespace, host)]
         if seen:
-            return min(seen, key=lambda one: one.namespace != namespace)  # min keeps the order of the mesh among equals
+            found = min(seen, key=lambda one: one.namespace != namespace)  # min keeps the order of the mesh among equals
+            return _meant(mesh, found, host)
     return None
+
+
+def _keys(mesh: Mesh, host: str) -> Iterator[str]:
+    """The services that a name may mean: its own, then a headless one that it is an instance of, then wildcards."""
+    if host in mesh.services:
+        yield host
+    parent = host.partition(".")[2]
+    if any(one.headless for one in mesh.services.get(parent, ())):
+        yield parent
+    yield from (key for key in patterns(host) if key != host and key in mesh.services)
+
+
+def _meant(mesh: Mesh, found: Service, host: str) -> Service:
+    """One instance of a headless service, or the service that another name stands for."""
+    if found.headless and host != found.hostname:
+        return replace(found, hostname=host, instance=host.partition(".")[0])
+    others = mesh.services.get(found.alias, ()) if found.alias else ()
+    return next((one for one in others if not one.alias), found)
+
+
+def service_at(mesh: Mesh, address: str, port: int, namespace: str, limit: Limit | None = None) -> Service | None:
+    """The service that has `address`, or a range that it is in: one with `port` before others."""
+    ranges = [key for key in mesh.addresses if "/" in key and ip_address(address) in ip_network(key, strict=False)]
+    said = [one for key in (address, *sorted(ranges)) for one in mesh.addresses.get(key, ())]
+    found = [
+        one
+        for host, origin in said
+        for one in mesh.services.get(host, ())
+        if one.origin == origin and visible(one.export_to, namespace) and _known(limit, one.namespace, host)
+    ]
+    return min(found, key=lambda one: one.port(port) is None, default=None)
 
 
 def endpoints(mesh: Mesh, of: Service) -> tuple[Endpoint, ...]:
     """The endpoints of `of`; two namespaces that declare one host do not share theirs."""
-    if any(one.namespace == of.namespace for one in mesh.services.get(of.hostname, ())[:1]):
-        return mesh.endpoints.get(of.hostname, ())
-    return mesh.endpoints.get(f"{of.namespace}/{of.hostname}", ())
+    host = of.backed_by
+    shared = any(one.namespace == of.namespace for one in mesh.services.get(host, ())[:1])
+    found = mesh.endpoints.get(host if shared else f"{of.namespace}/{host}", ())
+    if not of.instance:
+        return found
+    return tuple(one for one in found if one.workload == f"{of.namespace}/{of.instance}")
 
 
 def route_set(mesh: Mesh, host: str, namespace: str, limit: Limit | None = None, port: int = 0) -> RouteSet | None:
@@ -95,7 +130,7 @@ def route_set(mesh: Mesh, host: str, namespace: str, limit: Limit | None = None,
             for one in mesh.routes[key]
             if MESH in one.gateways and visible(one.export_to, namespace) and (not port or not one.ports or port in one.ports)
         ]
-        seen = [one for one in bound if _known(limit, one.namespace, key)]
+        seen = [one for one in bound if _known(limit, one.namespace, host)]
         if seen:
             return min(seen, key=lambda one: nearness(one.export_to, one.namespace))
     return None
@@ -124,7 +159,7 @@ def policy(mesh: Mesh, of: Service, namespace: str, labels: Labels = ()) -> Serv
     before one without."""
     own = namespace if namespace != mesh.settings.root_namespace else ""
     for owner in dict.fromkeys((own, of.namespace, mesh.settings.root_namespace)):
-        if owner and (found := _policy_from(mesh, owner, of.hostname, namespace, labels)):
+        if owner and (found := _policy_from(mesh, owner, of.backed_by, namespace, labels)):
             return found
     return None
 

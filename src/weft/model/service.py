@@ -54,6 +54,14 @@ class Service:
     created: str = ""  # creation time, RFC 3339: the older wins a conflict
     distribution: TrafficDistribution | None = None
     affinity: bool = False  # a caller keeps its endpoint, unless a DestinationRule balances otherwise
+    headless: bool = False  # its instances have names of their own: `instance.service.namespace.svc.domain`
+    instance: str = ""  # the one that this name is of
+    alias: str = ""  # the host that it is another name of
+
+    @property
+    def backed_by(self) -> str:
+        """The host whose endpoints and policies it has."""
+        return self.hostname.partition(".")[2] if self.instance else self.hostname
 
     def port(self, number: int) -> ServicePort | None:
         """The port that callers know by `number`."""

@@ -27,6 +27,7 @@ from weft.resource.istio.service_entry import ServiceEntry
 from weft.resource.istio.sidecar import Sidecar
 from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
+from weft.resource.istio.workload_group import WorkloadGroup
 from weft.resource.kind import AGE, Column, Kind
 from weft.resource.weft.node import Node
 from weft.resource.weft.traffic_defaults import TrafficDefaults
@@ -154,6 +155,11 @@ ENVOY_FILTER = Kind(
 PROXY_CONFIG = Kind(
     _NETWORKING, ("v1beta1",), "ProxyConfig", "proxyconfigs", "proxyconfig", ProxyConfig, categories=_NETWORKING_CATEGORIES,
 )  # fmt: skip
+WORKLOAD_GROUP = Kind(
+    _NETWORKING, _NETWORKING_VERSIONS, "WorkloadGroup", "workloadgroups", "workloadgroup", WorkloadGroup, ("wg",),
+    categories=_NETWORKING_CATEGORIES, body_required=True,
+    columns=(AGE, Column("Labels", ".spec.metadata.labels", 1)),
+)  # fmt: skip
 SIDECAR = Kind(
     _NETWORKING, _NETWORKING_VERSIONS, "Sidecar", "sidecars", "sidecar", Sidecar, categories=_NETWORKING_CATEGORIES,
     columns=(Column("Selector", ".spec.workloadSelector.labels"), Column("Egress", ".spec.egress[*].hosts", 1), AGE),
@@ -208,6 +214,7 @@ KINDS: tuple[Kind, ...] = (
     GATEWAY,
     SERVICE_ENTRY,
     WORKLOAD_ENTRY,
+    WORKLOAD_GROUP,
     SIDECAR,
     ENVOY_FILTER,
     PROXY_CONFIG,

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from weft.resource.kinds import KINDS
 
 _LATER = (
-    "WorkloadGroup", "Telemetry", "WasmPlugin",
+    "Telemetry", "WasmPlugin",
     "ProxyConfig", "EndpointSlice",
 )  # fmt: skip
 LATER = tuple(kind for kind in _LATER if kind not in {known.kind for known in KINDS})

@@ -23,6 +23,7 @@ from weft.resource.istio.service_entry import ServiceEntry
 from weft.resource.istio.sidecar import Sidecar
 from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
+from weft.resource.istio.workload_group import WorkloadGroup
 from weft.resource.problems import Problems
 from weft.resource.resource import Resource
 from weft.resource.validation import core, gateway_api, gateway_api_routes
@@ -40,6 +41,7 @@ from weft.resource.validation.service_entry import service_entry, workload_entry
 from weft.resource.validation.sidecar import sidecar
 from weft.resource.validation.traffic_defaults import traffic_defaults
 from weft.resource.validation.virtual_service import virtual_service
+from weft.resource.validation.workload_group import workload_group
 from weft.resource.weft.node import Node
 from weft.resource.weft.traffic_defaults import TrafficDefaults
 
@@ -63,6 +65,8 @@ def validate(resource: Resource, problems: Problems) -> None:
             workload_entry(spec, "spec", problems)
         case EnvoyFilter() as spec:
             envoy_filter(spec, problems)
+        case WorkloadGroup() as spec:
+            workload_group(spec, problems)
         case Sidecar() as spec:
             sidecar(spec, problems)
         case PeerAuthentication() as spec:

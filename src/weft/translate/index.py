@@ -10,6 +10,7 @@ from weft.translate.delegation import Delegation
 from weft.translate.gateway_api.backend_tls import TlsPolicies
 from weft.translate.gateway_api.draft import GatewayApi
 from weft.translate.statement import Statement
+from weft.translate.workload_groups import Groups
 
 Shelf = tuple[str, str]  # kind, namespace
 
@@ -28,7 +29,7 @@ class Index:
     `referrers` are the resources that name a host, `gateway_referrers` those that name a gateway,
     `credential_referrers` those that name a Secret; `unknown` are the hosts
     that were named and are not there. `api` is the Gateway API's part; `delegation` says which VirtualServices are read
-    together."""
+    together, `groups` which WorkloadEntries have a template."""
 
     statements: Mapping[Shelf, Mapping[str, Statement]] = field(default_factory=dict)
     rules: Mapping[str, tuple[ServicePolicy, ...]] = field(default_factory=dict)
@@ -40,3 +41,4 @@ class Index:
     tls_policies: TlsPolicies = TlsPolicies()
     credential_referrers: Mapping[str, frozenset[Ref]] = field(default_factory=dict)
     delegation: Delegation = Delegation()
+    groups: Groups = Groups()

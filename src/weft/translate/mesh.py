@@ -56,6 +56,7 @@ from weft.translate.services import core_service, service_entry
 from weft.translate.sidecar import sidecar
 from weft.translate.statement import Statement
 from weft.translate.traffic_defaults import traffic_defaults
+from weft.translate.workload_groups import GroupsDraft, member
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +80,23 @@ def advance(translation: Translation, changes: Iterable[tuple[Resource | None, R
     """The translation after `changes` (before, after; None: was not, is no more), and what differs in the mesh."""
     settings = translation.mesh.settings
     revision = Revision(translation.mesh, translation.findings, translation.index, translation.statuses)
-    delegation = DelegationDraft(translation.index.delegation)
+    delegation, groups = DelegationDraft(translation.index.delegation), GroupsDraft(translation.index.groups)
     for old, new in changes:
         if old is not None and (new is None or new.ref != old.ref):
             delegation.replace(old.ref, None)
             revision.replace(old.ref, None)
-        if new is not None and not delegation.replace(new.ref, new):
+            groups.replace(old.ref, None)
+        if new is not None and not (delegation.replace(new.ref, new) or groups.replace(new.ref, new)):
             revision.replace(new.ref, statement(new, settings))
     for root in delegation.touched():
         revision.replace(root.ref, delegating(root, settings, delegation.leaf))
     for leaf, named in delegation.leaves():
         revision.replace(leaf.ref, delegated(leaf, settings, named))
+    for entry, group in groups.touched():
+        revision.replace(entry.ref, member(entry, group))
     mesh, change = revision.mesh()
-    findings, index = revision.findings(mesh), replace(revision.index(), delegation=delegation.frozen())
+    findings, index = revision.findings(mesh), revision.index()
+    index = replace(index, delegation=delegation.frozen(), groups=groups.frozen())
     return Translation(mesh, findings, revision.statuses(), index), change
 
 

@@ -18,6 +18,12 @@ from weft.translate.references import findings
 from weft.translate.statement import Statement
 
 
+def _named_by(host: str) -> tuple[str, ...]:
+    """The hosts whose coming and going matter to who names `host`: itself, and a service that it may be an instance of."""
+    parent = host.partition(".")[2]
+    return (host, parent) if ".svc." in parent else (host,)
+
+
 class Recheck:
     """Collects the resources to look at again, then looks."""
 
@@ -34,10 +40,12 @@ class Recheck:
         """The statement of `ref` was exchanged."""
         self._refs[ref] = None
         for reference in old.references if old else ():
-            self._referrers.discard(reference.host, ref)
+            for named in _named_by(reference.host):
+                self._referrers.discard(named, ref)
             self._doubtful[reference.host] = None
         for reference in new.references if new else ():
-            self._referrers.add(reference.host, ref)
+            for named in _named_by(reference.host):
+                self._referrers.add(named, ref)
             self._doubtful[reference.host] = None
         for gateway, _ in old.gateways if old else ():
             self._gateway_referrers.discard(gateway, ref)

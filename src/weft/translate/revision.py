@@ -49,6 +49,7 @@ class Revision:
         self._peer_authentications = Draft(mesh.peer_authentications)
         self._guards = Draft(mesh.guards)
         self._sidecars = Draft(mesh.sidecars)
+        self._addresses_of = Draft(mesh.addresses)
         self._defaults = Draft(mesh.defaults)
         self._gateways = Draft(mesh.gateways)
         self._envoy_filters = Draft(mesh.envoy_filters)
@@ -109,6 +110,11 @@ class Revision:
         for backing in come.backings[:1]:
             if backing.selector:
                 self._attachments.select(backing.namespace, backing.selector, come.ref, self._labels(backing.namespace))
+        for service in (*gone.services, *come.services):
+            for address in service.addresses:
+                kept = [one for one in self._addresses_of.get(address) or () if one[1] != come.ref]
+                kept += [(one.hostname, come.ref) for one in come.services if address in one.addresses]
+                self._addresses_of.put(address, tuple(sorted(kept)))
         said = {service.hostname: service for service in come.services}
         for host in dict.fromkeys([service.hostname for service in gone.services] + list(said)):
             others = [one for one in self._services.get(host) or () if one.origin != come.ref]
@@ -287,13 +293,15 @@ class Revision:
             self._gateway_routes.frozen(),
             guards=self._guards.frozen(),
             sidecars=self._sidecars.frozen(),
+            addresses=self._addresses_of.frozen(),
             defaults=self._defaults.frozen(),
         )
         hosts = self._services.changed() | self._routes.changed() | self._policies.changed() | self._tls_policies.held.changed()
+        hosts |= self._addresses_of.changed()
         backed = frozenset(key.rpartition("/")[2] for key in self._endpoints.changed())
         policies = (self._peer_authentications, self._guards, self._sidecars)
         broad = (self._gateways, *policies, self._envoy_filters, self._defaults)
-        everything = any(one.changed() for one in broad) or any(map(is_wildcard, hosts))
+        everything = any(one.changed() for one in broad) or any(map(_is_many, hosts))
         return mesh, Change(hosts, backed - hosts, everything, self._credentials.changed())
 
     def _names(self) -> Names:
@@ -370,3 +378,8 @@ def _by_namespace(host: str, services: tuple[Service, ...]) -> dict[str, str]:
 
 def _sorted(found: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     return tuple(sorted(dict.fromkeys(found), key=order))
+
+
+def _is_many(key: str) -> bool:
+    """Whether a host or address stands for many."""
+    return is_wildcard(key) or "/" in key

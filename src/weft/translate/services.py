@@ -7,6 +7,7 @@ is UDP.
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import ip_network
 
 from weft.hostname import full_name, is_wildcard, service_name
 from weft.model.labels import labels
@@ -58,13 +59,30 @@ def core_service(resource: Resource, spec: ServiceSpec, settings: Settings) -> S
         ports,
         ref,
         export_to=exported(_annotation(meta.annotations.get(EXPORT_TO, "")), meta.namespace),
-        addresses=tuple(address for address in addresses if address not in ("", "None")),
+        addresses=tuple(_canonical(address) for address in addresses if address not in ("", "None")),
         created=meta.creation_timestamp,
         affinity=spec.session_affinity == "ClientIP",
         distribution=_DISTRIBUTIONS.get(meta.annotations.get(DISTRIBUTION, "") or spec.traffic_distribution),
+        headless=spec.cluster_ip == "None" or "None" in spec.cluster_ips,
     )
+    if spec.type == "ExternalName":
+        return _another_name(service, spec.external_name, targets, settings)
     backing = Backing(hostname, meta.namespace, targets, labels(spec.selector), (), spec.publish_not_ready_addresses)
     return Statement(ref, services=(service,), backings=(backing,))
+
+
+def _another_name(of: Service, name: str, targets: tuple[TargetPort, ...], settings: Settings) -> Statement:
+    """A Service that stands for another host: one of the mesh, or one outside that DNS resolves."""
+    host = full_name(name, of.namespace, settings.domain)
+    service = replace(of, location=Location.EXTERNAL, resolution=Resolution.DNS, alias=host, headless=False)
+    backing = Backing(of.hostname, of.namespace, targets, (), (Instance("", of.namespace, host),))
+    return Statement(of.origin, services=(service,), backings=(backing,))
+
+
+def _canonical(address: str) -> str:
+    """An address or range in the one form that equal ones have."""
+    found = ip_network(address, strict=False)
+    return str(found) if "/" in address else str(found.network_address)
 
 
 def _annotation(text: str) -> tuple[str, ...]:
@@ -112,7 +130,7 @@ def service_entry(resource: Resource, spec: ServiceEntry, settings: Settings) ->
         _RESOLUTIONS[spec.resolution],
         exported(spec.export_to, meta.namespace),
         spec.subject_alt_names,
-        spec.addresses,
+        tuple(map(_canonical, spec.addresses)),
         meta.creation_timestamp,
         _DISTRIBUTIONS.get(meta.annotations.get(DISTRIBUTION, "")),
     )

@@ -6,8 +6,9 @@ virtual hosts ever share a domain, which would make Envoy reject the whole updat
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 
-from weft.hostname import candidates, is_cluster_name, spellings
+from weft.hostname import candidates, instance_names, is_cluster_name, is_wildcard, spellings
 from weft.model import precedence
 from weft.model.mesh import Mesh
 from weft.model.precedence import Limit
@@ -58,15 +59,26 @@ class Answer:
         return self.service is not None or self.rules is not None
 
 
-def answer(mesh: Mesh, namespace: str, host: str, limit: Limit | None = None) -> Answer:
-    """What `host`, without port, means to a caller in `namespace` who knows of what is within `limit`."""
+def answer(mesh: Mesh, namespace: str, host: str, limit: Limit | None = None, port: int = 0) -> Answer:
+    """What `host`, without port, means to a caller in `namespace` who knows of what is within `limit`. Of services with one
+    address that is meant which has `port`."""
     domain = mesh.settings.domain
-    names = candidates(host, namespace, domain)
+    if is_address(host):
+        return _at_address(mesh, namespace, host, limit, port)
+    instances = instance_names(host, namespace, domain)
+    names = (*(one for one in instances if _is_instance(mesh, one)), *candidates(host, namespace, domain))
+    parents = tuple(one.partition(".")[2] for one in instances)
     for tried, name in enumerate(names, start=1):
         service = precedence.service(mesh, name, namespace, limit)
         rules = precedence.route_set(mesh, name, namespace, limit)
+        if service and not rules:
+            rules = _rules_of(mesh, service, name, namespace, limit)
         if service or rules:
-            return Answer(name, True, service, rules, names[:tried])
+            meant = (service.hostname, service.backed_by, service.alias) if service else ()
+            other = tuple(one.alias for one in mesh.services.get(name, ()))
+            looked_up = dict.fromkeys((*names[:tried], *parents, *meant, *other))
+            return Answer(name, True, service, rules, tuple(one for one in looked_up if one))
+    names = (*names, *parents)
     hidden = answer(mesh, namespace, host) if limit else None
     if hidden and hidden.known and is_cluster_name(hidden.host, domain):
         return Answer(hidden.host, True, None, None, names)
@@ -75,11 +87,43 @@ def answer(mesh: Mesh, namespace: str, host: str, limit: Limit | None = None) ->
     return Answer(host, False, None, None, names)
 
 
-def domains(mesh: Mesh, namespace: str, of: Answer, limit: Limit | None = None) -> tuple[tuple[str, ...], frozenset[str]]:
+def _rules_of(mesh: Mesh, meant: Service, name: str, namespace: str, limit: Limit | None) -> RouteSet | None:
+    """The rules of the service that `name` is another name of."""
+    if meant.hostname == name or is_wildcard(meant.hostname):
+        return None
+    return precedence.route_set(mesh, meant.hostname, namespace, limit)
+
+
+def is_address(host: str) -> bool:
+    """Whether `host` is an IP address, with brackets or without."""
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _at_address(mesh: Mesh, namespace: str, host: str, limit: Limit | None, port: int) -> Answer:
+    """The service that has the address; without one it is outside."""
+    address = str(ip_address(host.strip("[]")))
+    found = precedence.service_at(mesh, address, port, namespace, limit)
+    if found is None:
+        return Answer(host, False, None, None, (host, address))
+    rules = precedence.route_set(mesh, found.hostname, namespace, limit)
+    return Answer(host, True, found, rules, (host, address, found.hostname))
+
+
+def _is_instance(mesh: Mesh, name: str) -> bool:
+    return any(one.headless for one in mesh.services.get(name.partition(".")[2], ()))
+
+
+def domains(
+    mesh: Mesh, namespace: str, of: Answer, limit: Limit | None = None, port: int = 0
+) -> tuple[tuple[str, ...], frozenset[str]]:
     """Every spelling that has the answer `of`, and all names looked up to know that."""
     found, tried = [], set(of.looked_up)
     for spelling in spellings(of.host, namespace, mesh.settings.domain):
-        other = answer(mesh, namespace, spelling, limit)
+        other = answer(mesh, namespace, spelling, limit, port)
         tried.update(other.looked_up)
         if other.host == of.host and other.in_mesh == of.in_mesh:
             found.append(spelling)

@@ -57,7 +57,7 @@ class Sight:
         found = reached(self.mesh, self.caller, to, self.port)
         if isinstance(found, Reached):
             self.origins.update(found.origins)
-            self.hosts.add(found.service.hostname)
+            self.hosts |= {found.service.hostname, found.service.backed_by}
         return found
 
     def defaults(self, destinations: Iterable[WeightedDestination]) -> Defaults:

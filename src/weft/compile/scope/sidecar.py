@@ -16,7 +16,7 @@ from weft.compile.scope.inputs import (
     Target,
     VirtualHostInput,
 )
-from weft.compile.scope.lookup import Answer, answer, asked, domains, is_external, port_asked
+from weft.compile.scope.lookup import Answer, answer, asked, domains, is_address, is_external, port_asked
 from weft.compile.scope.placement import placement
 from weft.compile.scope.rules import Sight, forward, http_routes, l4_targets, matches_all, plain_forward, unreachable
 from weft.envoy.names import (
@@ -29,7 +29,8 @@ from weft.envoy.names import (
 from weft.model import precedence
 from weft.model.mesh import Mesh
 from weft.model.route import Destination, DirectResponse, HttpMatch, RouteSet, WeightedDestination
-from weft.model.service import Protocol, Service
+from weft.model.service import Protocol, Resolution, Service
+from weft.model.traffic import HashKey
 from weft.model.workload import Proxy
 from weft.ref import Ref
 
@@ -55,8 +56,8 @@ def virtual_host(mesh: Mesh, of: Caller, route_config: str, host: str) -> Virtua
         return _invalid(route_config)
     namespace = of.namespace
     limit = of.limit(parts.port)
-    found = answer(mesh, namespace, parts.host, limit)
-    spelled, tried = domains(mesh, namespace, found, limit)
+    found = answer(mesh, namespace, parts.host, limit, parts.port)
+    spelled, tried = domains(mesh, namespace, found, limit, parts.port)
     name = vhds_name(route_config, found.host + parts.suffix)
     if parts.host not in spelled:  # cannot happen for what HTTP calls a host; were it to, it must still be answered
         spelled, name = (parts.host,), vhds_name(route_config, parts.host + parts.suffix)
@@ -101,6 +102,8 @@ def _routes(sight: Sight, found: Answer, written: int) -> tuple[RouteInput, ...]
         return _unknown(sight, found)
     port = port_asked(service, written) if service else None
     if service and port is None:
+        if service.alias:
+            return _renamed(service, written)
         if is_external(service) and _allows_any(sight):
             return _passed(sight)
         return _always(not_found.unknown_port(service, sight.port))
@@ -136,14 +139,14 @@ def _allows_any(sight: Sight) -> bool:
 
 def http(sight: Sight, host: str, service: Service | None, rules: RouteSet | None) -> tuple[RouteInput, ...]:
     """The routes of a host whose requests are read: its rules, or straight to its service."""
-    rules = _on_port(sight, host, rules) if service else rules
+    rules = _on_port(sight, service.hostname if is_address(host) else host, rules) if service else rules
     routes = http_routes(sight, rules) if rules else ()
     if rules and (rules.http or not service):
         complete = bool(routes) and matches_all(routes[-1].match)
         return routes if complete else (*routes, _answered("no-rule", rules.origin, not_found.no_rule(rules.origin)))
     if service is None:
         raise AssertionError(f"{host} has neither a service nor rules")
-    action, keys = plain_forward(sight, host, service.origin)
+    action, keys = _to_service(sight, host, service)
     usual = precedence.defaults(sight.mesh, service.namespace)
     return (RouteInput("default", service.origin, HttpMatch(), action, None, usual.timeout, usual.retries, hash_keys=keys),)
 
@@ -152,7 +155,7 @@ def _on_port(sight: Sight, host: str, rules: RouteSet | None) -> RouteSet | None
     """`rules` where they are for the port that is called, else those that are: a nearer route may be for another port only."""
     if rules is None or not rules.ports or sight.port in rules.ports:
         return rules
-    return precedence.route_set(sight.mesh, host, sight.caller.namespace, sight.port)
+    return precedence.route_set(sight.mesh, host, sight.caller.namespace, sight.caller.limit(sight.port), sight.port)
 
 
 def _opaque(sight: Sight, found: Answer, service: Service) -> tuple[RouteInput, ...]:
@@ -168,14 +171,34 @@ def _opaque(sight: Sight, found: Answer, service: Service) -> tuple[RouteInput, 
 def opaque_targets(sight: Sight, found: Answer, service: Service) -> tuple[Ref, tuple[Target, ...]]:
     """Where connections to a TCP or TLS port go, and who said so. SNI rules are matched by the host that was asked for: inside
     a tunnel nothing else is known of it."""
-    if rules := _on_port(sight, found.host, found.rules):
+    if rules := _on_port(sight, service.hostname if is_address(found.host) else found.host, found.rules):
         sight.origins.add(rules.origin)
         names = {found.host, service.hostname}
         for routes, sni in ((rules.tcp, ""), *((rules.tls, name) for name in sorted(names))):
-            if chosen := l4_targets(sight, routes, sni, service.addresses):
+            if chosen := l4_targets(sight, routes, sni, _addresses(found, service)):
                 return chosen[0].origin, chosen[1]
-    action, _ = plain_forward(sight, found.host, service.origin)
+    action, _ = _to_service(sight, found.host, service)
     return service.origin, action.targets if isinstance(action, Split) else ()
+
+
+def _addresses(found: Answer, service: Service) -> tuple[str, ...]:
+    """What a connection may be for: the address that was asked for, else those of the service."""
+    return (found.host.strip("[]"),) if is_address(found.host) else service.addresses
+
+
+def _to_service(sight: Sight, host: str, service: Service) -> tuple[Split | DirectResponse, tuple[HashKey, ...]]:
+    """Straight to the service. One that resolves nothing is called at the very address that was asked for."""
+    if not is_address(host):
+        return plain_forward(sight, host, service.origin)
+    if service.resolution is Resolution.NONE:
+        return Split((Target(PASSTHROUGH),)), ()
+    return plain_forward(sight, service.hostname, service.origin)
+
+
+def _renamed(service: Service, port: int) -> tuple[RouteInput, ...]:
+    """To the host outside that the service is another name of, on whichever port was asked for."""
+    to, origin = Split((Target(PASSTHROUGH, dial=(service.alias, port or 80)),)), service.origin
+    return RouteInput("connect", origin, ConnectMatch(), to), RouteInput("default", origin, HttpMatch(), to)
 
 
 def _connect_inside() -> RouteInput:
@@ -219,9 +242,13 @@ def cluster(mesh: Mesh, of: Caller, name: str) -> ClusterInput | None:
         transport(mesh, found, is_plain(name), of),
         Discovery.FORWARD if forwards(found) else Discovery.EDS,
         found.policy,
-        frozenset((host, found.service.hostname)),
+        _hosts(host, found.service),
         tuple(sorted(set(found.origins))),
     )
+
+
+def _hosts(host: str, of: Service) -> frozenset[str]:
+    return frozenset((host, of.hostname, of.backed_by))
 
 
 def endpoints(mesh: Mesh, of: Caller, name: str) -> EndpointsInput | None:
@@ -232,7 +259,7 @@ def endpoints(mesh: Mesh, of: Caller, name: str) -> EndpointsInput | None:
     number, subset, host = parsed
     found = reached(mesh, of, Destination(host, subset, number), number)
     chosen = () if isinstance(found, Missing) else found.plain if is_plain(name) else found.meshed
-    hosts = frozenset((host,)) if isinstance(found, Missing) else frozenset((host, found.service.hostname))
+    hosts = frozenset((host,)) if isinstance(found, Missing) else _hosts(host, found.service)
     dialled = tuple(one for one in chosen if is_ip(one.address) or is_socket(one.address))
     if isinstance(found, Missing):
         return EndpointsInput(name, (), hosts)

@@ -50,7 +50,7 @@ class Service(Message, frozen=True, kw_only=True):
     ip_families: tuple[IpFamily, ...] = ()
     ip_family_policy: IpFamilyPolicy | None = None
     external_ips: Annotated[tuple[str, ...], _OUTSIDE] = field(default=(), name="externalIPs")
-    external_name: Annotated[str, unsupported("a ServiceEntry with resolution DNS does it")] = ""
+    external_name: str = ""
     session_affinity: Literal["None", "ClientIP"] = "None"
     session_affinity_config: SessionAffinityConfig | None = None
     load_balancer_ip: Annotated[str, _OUTSIDE] = field(default="", name="loadBalancerIP")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from weft.resource.field import Message, PortNumber, unsupported
+from weft.resource.field import Message, PortNumber
 from weft.resource.istio.selector import LabelSelector
 from weft.resource.istio.workload_entry import WorkloadEntry
 
@@ -25,10 +25,7 @@ class ServiceEntry(Message, frozen=True, kw_only=True):
     """https://istio.io/latest/docs/reference/config/networking/service-entry/"""
 
     hosts: Annotated[tuple[str, ...], Meta(min_length=1, max_length=256)]
-    addresses: Annotated[
-        tuple[str, ...],
-        unsupported("without interception callers reach a service by its host name, never by a virtual IP"),
-    ] = ()
+    addresses: tuple[str, ...] = ()
     ports: tuple[ServicePort, ...] = ()
     location: Location = "MESH_EXTERNAL"
     resolution: Resolution = "NONE"

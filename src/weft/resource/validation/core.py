@@ -26,8 +26,10 @@ def service(spec: Service, problems: Problems) -> None:
     if spec.cluster_ip not in ("", "None") and not names.is_ip(spec.cluster_ip):
         problems.invalid("spec.clusterIP", f"{spec.cluster_ip[:60]!r} is neither an IP address nor None")
     if spec.type == "ExternalName":
-        hint = "a ServiceEntry with resolution DNS does it"
-        problems.add("unsupported-value", "spec.type", value="ExternalName", effect="callers find no endpoint", hint=hint)
+        problems.invalid("spec.externalName", names.host(spec.external_name))
+    elif spec.external_name:
+        why = f"the type is {spec.type}"
+        problems.add("no-effect", "spec.externalName", name="externalName", why=why, hint="type: ExternalName")
     _affinity(spec, problems)
     for index, port in enumerate(spec.ports):
         _port(port, len(spec.ports) > 1, item("spec.ports", index), problems)
