@@ -24,6 +24,14 @@ TRAFFIC = (
 )  # fmt: skip
 """The kinds that decide where calls go; but UDPRoute: stories call over TCP."""
 
+_SIDECAR_TLS = (
+    "httpsRedirect", "caCertificates", "caCrl", "credentialName", "credentialNames", "caCertCredentialName", "tlsCertificates",
+    "subjectAltNames", "verifyCertificateSpki", "verifyCertificateHash", "minProtocolVersion", "maxProtocolVersion",
+    "cipherSuites",
+)  # fmt: skip
+_SIDECAR_POOL = ("TcpSettings.idleTimeout", "HttpSettings.h2UpgradePolicy", "HttpSettings.useClientProtocol",
+                 "HttpSettings.maxConcurrentStreams")  # fmt: skip
+
 ELSEWHERE: dict[str, str] = {
     "EnvoyFilter TargetReference.namespace": "it is refused when it is written",
     "Gateway SecretObjectReference.group": "it is new: a story is to be told",
@@ -34,6 +42,13 @@ ELSEWHERE: dict[str, str] = {
     "ListenerSet SecretObjectReference.name": "it is new: a story is to be told",
     "ListenerSet SecretObjectReference.namespace": "it is new: a story is to be told",
     "BackendTLSPolicy SubjectAltName.uri": "it is new: a story is to be told",
+    "WorkloadGroup WorkloadEntry.address": "it is refused when it is written",
+    **{f"Sidecar ServerTlsSettings.{one}": "the same structure is told of Gateways" for one in _SIDECAR_TLS},
+    **{
+        f"Sidecar TlsCertificate.{one}": "the same structure is told of Gateways"
+        for one in ("serverCertificate", "privateKey", "caCertificates")
+    },
+    **{f"Sidecar {one}": "the same structure is told of DestinationRules" for one in _SIDECAR_POOL},
 }
 """Fields that no story can use, by kind, structure and field, and why."""
 
