@@ -34,14 +34,6 @@ _SIDECAR_POOL = ("TcpSettings.idleTimeout", "HttpSettings.h2UpgradePolicy", "Htt
 
 ELSEWHERE: dict[str, str] = {
     "EnvoyFilter TargetReference.namespace": "it is refused when it is written",
-    "Gateway SecretObjectReference.group": "it is new: a story is to be told",
-    "Gateway ObjectReference.namespace": "it is new: a story is to be told",
-    "ListenerSet ListenerTlsConfig.certificateRefs": "it is new: a story is to be told",
-    "ListenerSet SecretObjectReference.group": "it is new: a story is to be told",
-    "ListenerSet SecretObjectReference.kind": "it is new: a story is to be told",
-    "ListenerSet SecretObjectReference.name": "it is new: a story is to be told",
-    "ListenerSet SecretObjectReference.namespace": "it is new: a story is to be told",
-    "BackendTLSPolicy SubjectAltName.uri": "it is new: a story is to be told",
     "WorkloadGroup WorkloadEntry.address": "it is refused when it is written",
     **{f"Sidecar ServerTlsSettings.{one}": "the same structure is told of Gateways" for one in _SIDECAR_TLS},
     **{
