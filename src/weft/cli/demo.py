@@ -22,7 +22,7 @@ from weft.supervisor.home import Home, home, home_path, read
 
 app = typer.Typer(add_completion=False)
 _PATIENCE = 60.0  # seconds to wait for traffic on every edge
-_SOON = 4.6  # seconds after the start: an edge that was not chosen yet is not waited for any longer
+_SOON = 4.3  # seconds after the start: an edge that was not chosen yet is not waited for any longer
 _MOST_EDGES = 6  # load to web, web to details and to three versions of reviews, reviews to ratings
 
 
