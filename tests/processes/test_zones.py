@@ -96,7 +96,7 @@ def test_no_endpoint_is_overloaded_by_its_zone(endpoints: Endpoints, calls: Call
     assert not calls.failed()
     calls.rate = dict.fromkeys(ZONES, 120.0)
     time.sleep(14)
-    found = asked(endpoints, 5)
+    found = asked(endpoints, 20)  # of fewer requests an endpoint's part varies by itself
     assert max(found.values()) <= 1.3 * sum(found.values()) / len(endpoints.ports), found
 
 
@@ -118,6 +118,8 @@ def test_an_endpoint_that_drains_gets_nothing_new(mesh: RunningMesh, endpoints: 
     mesh.until(lambda: sum(calls.answers.values()) > answered)
     assert calls.longest > 3
     assert not calls.failed()
+    with mesh.api() as api:
+        api.request("PUT", f"{path}/status", {**api.get(path), "status": {}})
 
 
 FALLBACK = """
@@ -158,10 +160,19 @@ def test_a_fallback_takes_over_at_once(mesh: RunningMesh, endpoints: Endpoints) 
             assert calls.longest < 1
 
 
-def test_callers_leave_a_zone_that_is_gone(endpoints: Endpoints, calls: Calls) -> None:
+def kept(endpoints: Endpoints) -> dict[str, float]:
+    """The part of each zone's requests in the next seconds that its own endpoints answer."""
+    before = endpoints.requests.copy()
+    time.sleep(3)
+    now = Counter(endpoints.requests) - Counter(before)
+    own = {zone: sum(now[(port, zone)] for port in of_zone(endpoints, zone)) for zone in ZONES}
+    return {zone: own[zone] / max(1, sum(now[(port, zone)] for port in endpoints.ports)) for zone in ZONES}
+
+
+def test_callers_leave_a_zone_that_is_gone(mesh: RunningMesh, endpoints: Endpoints, calls: Calls) -> None:
     """When all endpoints of a zone are gone at once, its callers are answered by others within a second, without an error."""
     calls.rate = dict.fromkeys(ZONES, 120.0)
-    time.sleep(2)
+    mesh.until(lambda: set(kept(endpoints).values()) == {1.0}, 60)
     calls.longest = 0.0
     endpoints.vanish(of_zone(endpoints, "a"))
     found = asked(endpoints, 5)
