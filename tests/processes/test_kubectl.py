@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from uuid import uuid4
 
 import pytest
 from controlplane.api.running_api import MANIFESTS, Done, RunningApi, running_api
+
+from processes.calls import needs
 
 SERVICE = """
 apiVersion: v1
@@ -26,11 +27,12 @@ spec: {host: reviews}
 """
 
 
+pytestmark = needs("kubectl")
+
+
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
     """One API for all tests of this file, each of which has a namespace of its own."""
-    if not shutil.which("kubectl"):
-        pytest.skip("kubectl is not installed")
     with running_api(tmp_path_factory.mktemp("api")) as running:
         yield running
 
