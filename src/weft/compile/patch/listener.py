@@ -186,7 +186,7 @@ def _manager(of: Filter) -> Iterator[HttpConnectionManager]:
 
 
 def _inner_routes(message: Listener, place: Place, patch: Patch) -> bool:
-    """The routes that stand in the listener itself, as those of a sidecar's inbound ports do."""
+    """The routes that stand in the listener itself, as a patch may have put them there."""
     used = False
     for one in (one for chain in message.filter_chains for one in chain.filters if one.name == MANAGER):
         with _manager(one) as manager:
