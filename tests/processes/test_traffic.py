@@ -116,7 +116,9 @@ def test_100_continue_is_for_the_application_to_say(mesh: RunningMesh) -> None:
         connection.sendall(head.format("upload").encode())
         assert connection.recv(65536).startswith(b"HTTP/1.1 100 Continue")
         connection.sendall(b"hello")
-        assert b'"bytes": 5' in connection.recv(65536)
+        with closing(HTTPResponse(connection, method="POST")) as response:
+            response.begin()
+            assert b'"bytes": 5' in response.read()
     with to_proxy(mesh) as connection:
         connection.sendall(head.format("refuse").encode())
         assert connection.recv(65536).startswith(b"HTTP/1.1 417")
