@@ -22,6 +22,7 @@ from weft.agent.refusal import Refused, Unreachable
 from weft.ca import csr
 from weft.identity import SpiffeId
 from weft.proto import node_pb2
+from weft.trust_bundle import TrustBundle, trust_bundle
 
 LOG = logging.getLogger(__name__)
 TICK = 0.25
@@ -88,6 +89,11 @@ class Certificates:
     def connect(self, signer: Signer, on_node: Callable[[Identity, bytes], None]) -> None:
         """Who signs, and who is told each new certificate and bundle of the node. Before `load`."""
         self.signer, self._on_node = signer, on_node
+
+    @property
+    def trusted(self) -> TrustBundle:
+        """The roots of the mesh, which Envoys and workloads are told. Raises ValueError before `load`."""
+        return trust_bundle(self._config.trust_domain, self.bundle)
 
     def load(self) -> None:
         """Reads what an earlier run kept."""

@@ -12,11 +12,13 @@ from ipaddress import IPv4Address, IPv6Address
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from weft.ca import certificate
 from weft.ca.certificate import Issuer, Leaf
 from weft.ca.csr import new_key, verified_key
 from weft.identity import SpiffeId
+from weft.trust_bundle import TrustBundle
 
 INTERMEDIATE_LIFE = timedelta(days=365)
 SHORTEST, LONGEST = timedelta(seconds=10), timedelta(days=90)  # lifetimes an operator may choose for workloads
@@ -44,9 +46,14 @@ class Authority:
     roots: tuple[x509.Certificate, ...]
 
     @property
+    def trusted(self) -> TrustBundle:
+        """Every root to trust."""
+        return TrustBundle(self.trust_domain, tuple(root.public_bytes(Encoding.DER) for root in self.roots))
+
+    @property
     def bundle(self) -> bytes:
         """PEM of every root to trust."""
-        return certificate.pem(*self.roots)
+        return self.trusted.pem
 
     def issue(
         self,
