@@ -54,10 +54,13 @@ def reading(stored: Stored, last: Reading | None = None) -> Reading:
 
 
 def _essence(stored: Stored) -> tuple[Any, ...]:
-    """A status configures nothing but in a WorkloadEntry, where it is the workload's health."""
+    """A status configures nothing but in a WorkloadEntry, where it is the workload's health, and in a ServiceEntry, where it has
+    the virtual addresses."""
     body = stored.body
     meta = body.get("metadata", {})
-    status = body.get("status") if stored.key.resource.startswith("workloadentries.") else None
+    status: Any = body.get("status") if stored.key.resource.startswith("workloadentries.") else None
+    if stored.key.resource.startswith("serviceentries."):
+        status = (body.get("status") or {}).get("addresses")
     rest = {name: value for name, value in body.items() if name not in ("metadata", "status")}
     return (rest, meta.get("labels"), meta.get("annotations"), meta.get("uid"), status)
 
@@ -116,6 +119,11 @@ class Reconciler:
     def resources(self) -> Iterator[Resource]:
         """All resources that were understood."""
         return (read.resource for read in self._readings.values() if read.resource is not None)
+
+    def resource(self, key: Key) -> Resource | None:
+        """One of them, as it was written last."""
+        read = self._readings.get(key)
+        return read.resource if read else None
 
     @property
     def translation(self) -> Translation:

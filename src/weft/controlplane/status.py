@@ -9,11 +9,13 @@ from typing import Any
 
 from weft.controlplane import gateway_api_status
 from weft.controlplane.reconcile import Reconciler
+from weft.controlplane.virtual_addresses import VirtualAddresses
 from weft.finding import Finding, Severity
 from weft.store.store import Conflict, Key, Put, Store, Stored
 from weft.translate.gateway_api.written import GROUP
 
 OURS = ("networking.istio.io", "security.istio.io")
+SERVICE_ENTRIES = "serviceentries.networking.istio.io"
 
 
 def status(findings: Iterable[Finding], body: Mapping[str, Any], now: str) -> dict[str, Any]:
@@ -41,15 +43,18 @@ def _message(finding: Finding) -> dict[str, Any]:
 
 class StatusWriter:
     """Writes the status of what was touched, when it differs from what stands there. Objects about which there is nothing
-    to say and nothing was said are left alone, so that a healthy mesh writes nothing."""
+    to say and nothing was said are left alone, so that a healthy mesh writes nothing. ServiceEntries are told their virtual
+    addresses."""
 
     def __init__(self, store: Store, reconciler: Reconciler, now: Callable[[], str]) -> None:
         self._store = store
         self._reconciler = reconciler
         self._now = now
+        self._addresses = VirtualAddresses()
 
     async def run(self) -> None:
         """Without end."""
+        self._addresses.adopt(self._reconciler.resources)
         while True:
             await self._reconciler.reported.wait()
             self._reconciler.reported.clear()
@@ -63,6 +68,7 @@ class StatusWriter:
     async def _write(self, key: Key) -> None:
         stored = await self._store.get(key)
         if stored is None:
+            self._addresses.of(key, None, {})
             return
         wanted = self._api_status(stored) if key.resource.endswith(f".{GROUP}") else self._istio_status(stored)
         if wanted is None:
@@ -77,9 +83,19 @@ class StatusWriter:
         """The status to write; None when what stands there will do."""
         said = stored.body.get("status", {})
         wanted = status(self._reconciler.findings(stored.key), stored.body, self._now())
-        if _says(said) == _says(wanted) or ("conditions" not in said and "validationMessages" not in wanted):
+        if stored.key.resource == SERVICE_ENTRIES:
+            wanted |= self._virtual_addresses(stored)
+        idle = "conditions" not in said and "validationMessages" not in wanted
+        if _says(said) == _says(wanted) or (idle and said.get("addresses") == wanted.get("addresses")):
             return None
-        return wanted
+        return {name: value for name, value in wanted.items() if value is not None}
+
+    def _virtual_addresses(self, stored: Stored) -> dict[str, Any]:
+        """`addresses`, None where there are none; one that was written since is left to the change that is on its way."""
+        if stored.revision > self._reconciler.revision:
+            return {}
+        written = self._reconciler.translation.mesh.addresses
+        return {"addresses": self._addresses.of(stored.key, self._reconciler.resource(stored.key), written) or None}
 
     def _api_status(self, stored: Stored) -> dict[str, Any] | None:
         """The same of a resource of the Gateway API. One that was written since is left to the change that is on its way, so that
@@ -92,4 +108,4 @@ class StatusWriter:
 
 def _says(said: Mapping[str, Any]) -> tuple[object, ...]:
     conditions = [(each.get("type"), each.get("status")) for each in said.get("conditions", ())]
-    return (conditions, said.get("validationMessages", []), said.get("observedGeneration"))
+    return (conditions, said.get("validationMessages", []), said.get("observedGeneration"), said.get("addresses"))

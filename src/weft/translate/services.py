@@ -22,6 +22,7 @@ from weft.resource.resource import Resource
 from weft.translate.endpoints import inline_instance
 from weft.translate.naming import exported
 from weft.translate.statement import Backing, Instance, Statement, TargetPort
+from weft.translate.virtual_addresses import held
 
 ASKED = "mesh.weft.dev/asked-protocols"
 """The annotation with what applications answered that were asked what they speak, as JSON: `{"9080": "http"}`."""
@@ -134,8 +135,9 @@ def service_entry(resource: Resource, spec: ServiceEntry, settings: Settings) ->
         meta.creation_timestamp,
         _DISTRIBUTIONS.get(meta.annotations.get(DISTRIBUTION, "")),
     )
+    virtual = {full_name(host, meta.namespace, settings.domain): said for host, said in held(resource, spec).items()}
     hosts = tuple(dict.fromkeys(full_name(host, meta.namespace, settings.domain) for host in spec.hosts))
-    services = tuple(replace(first, hostname=host) for host in hosts)
+    services = tuple(replace(first, hostname=host, addresses=virtual.get(host, first.addresses)) for host in hosts)
     return Statement(ref, services=services, backings=tuple(_backing(service, spec) for service in services))
 
 
