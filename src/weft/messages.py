@@ -83,6 +83,7 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
         "only endpoints that are reported ill or gone are failed over from",
         "add outlierDetection beside loadBalancer, and callers leave endpoints that fail by themselves",
     ),
+    "tls-mode-mismatch": (W, "{mode} towards {where} fails: {other} has its workloads take {takes}", "{hint}"),
     "conflict": (W, "{what}: {other} is older and wins", "{hint}"),
     # what Envoy says
     "envoy-refuses": (E, "Envoy refuses {what}: {words}", "{hint}"),

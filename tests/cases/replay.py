@@ -29,6 +29,10 @@ from weft.envoy.binary import binary, command
 from weft.envoy.bootstrap import bootstrap
 from weft.envoy.names import HTTP_PROXY_ROUTES
 from weft.envoy.types import EnvoyResource
+from weft.model.endpoint import Endpoint
+from weft.model.mesh import Mesh
+from weft.model.mtls import mtls_mode
+from weft.model.security import MtlsMode
 from weft.model.workload import Proxy
 from weft.simulate.call import HttpCall, TcpCall
 
@@ -121,14 +125,19 @@ class Replay:
         """Servers and Envoys; returns when all listen."""
         story = self.story
         self.folder.mkdir(parents=True, exist_ok=True)
-        endpoints = [one for found in story.mesh.endpoints.values() for one in found]
+        mesh = story.mesh
+        endpoints = [
+            replace(one, mtls=one.mtls and _mode(mesh, one) is not MtlsMode.DISABLE)
+            for found in mesh.endpoints.values()
+            for one in found
+        ]
         said = story.said
         odd = {name: kind for kind in ("proxy protocol", "tunnel") for name in said.get(f"{kind} endpoints", ())}
         ports = self.backends.start(
             endpoints,
             said.get("tls endpoints", ()),
             said.get("outside", ()),
-            story.mesh.settings.trust_domain,
+            mesh.settings.trust_domain,
             self.folder,
             odd,
         )
@@ -289,6 +298,10 @@ def _line(one: socket.socket) -> Got:
     one.sendall(b"hello\n")
     said = one.recv(65536)
     return Got(200, text=said.decode(errors="replace")) if said else Got(0, text="closed")
+
+
+def _mode(mesh: Mesh, of: Endpoint) -> MtlsMode:
+    return mtls_mode(mesh, of.namespace, of.labels, *(of.numbers or (of.port,)))
 
 
 @contextlib.contextmanager

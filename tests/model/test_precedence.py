@@ -4,10 +4,10 @@ from weft.hostname import matches
 from weft.model.endpoint import Endpoint
 from weft.model.labels import Labels
 from weft.model.mesh import Mesh
+from weft.model.mtls import mtls_mode
 from weft.model.precedence import (
     endpoints,
     gateway_route_sets,
-    mtls_mode,
     patterns,
     policy,
     port_policy,

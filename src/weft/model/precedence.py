@@ -15,7 +15,6 @@ from weft.model.endpoint import Endpoint
 from weft.model.labels import Labels, selects
 from weft.model.mesh import Mesh
 from weft.model.route import RouteSet
-from weft.model.security import MtlsMode, PeerAuthentication
 from weft.model.service import Service
 from weft.model.sidecar import Sidecar
 from weft.model.traffic import PortPolicy, ServicePolicy, TrafficPolicy
@@ -220,26 +219,3 @@ def allows_any(mesh: Mesh, namespace: str) -> bool:
     """Whether callers in `namespace` may call hosts outside that nobody declared."""
     said = defaults(mesh, namespace).allow_any
     return mesh.settings.allow_any if said is None else said
-
-
-def mtls_mode(mesh: Mesh, namespace: str, labels: Labels, *ports: int) -> MtlsMode:
-    """What an inbound port of a workload accepts, known to operators by any of the numbers `ports`, the first first: the
-    workload's word, else its namespace's, else the mesh's, else PERMISSIVE. In the root namespace only what has no selector
-    counts."""
-    root = mesh.settings.root_namespace
-    own = mesh.peer_authentications.get(namespace, ())
-    of_workload = None
-    if namespace != root:
-        of_workload = next((one for one in own if one.selector and selects(one.selector, labels)), None)
-    if of_workload:
-        said = dict(of_workload.ports)
-        if found := next((said[port] for port in ports if port in said), None):
-            return found
-    for one in (of_workload, _whole(own), _whole(mesh.peer_authentications.get(root, ()))):
-        if one and one.mode:
-            return one.mode
-    return MtlsMode.PERMISSIVE
-
-
-def _whole(policies: tuple[PeerAuthentication, ...]) -> PeerAuthentication | None:
-    return next((one for one in policies if not one.selector), None)

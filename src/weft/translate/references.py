@@ -25,6 +25,7 @@ from weft.translate.gateway_conflicts import conflicts
 from weft.translate.precedence import age, together
 from weft.translate.statement import Reference, Statement
 from weft.translate.subset_hint import missing_subsets_hint
+from weft.translate.tls_modes import mismatches
 
 Rules = Mapping[str, tuple[ServicePolicy, ...]]
 
@@ -36,12 +37,13 @@ def findings(statement: Statement, mesh: Mesh, rules: Rules) -> tuple[Finding, .
         found += _of_routes(statement.routes, mesh)
     if statement.policy:
         found += _of_rule(statement.policy, rules.get(statement.policy.host, ()))
+        found += mismatches(statement.policy, mesh)
     if statement.gateway:
         found += conflicts(statement.gateway, mesh.gateways)
     if said_here := statement.sidecar:
         found += _of_sidecar(said_here, mesh.sidecars.get(said_here.namespace, ()))
     if said := statement.peer_authentication:
-        found += _of_peer_authentication(said, mesh.peer_authentications.get(said.namespace, ()))
+        found += _of_peer_authentication(said, mesh.peer_authentications.get(said.namespace, ()), mesh.settings.root_namespace)
     if statement.defaults:
         found += _of_defaults(statement.defaults, mesh)
     return tuple(found)
@@ -169,7 +171,14 @@ def _of_rule(rule: ServicePolicy, all_of_host: tuple[ServicePolicy, ...]) -> Ite
             yield finding("conflict", at, what=f"the subset {subset.name} is defined twice", other=other, hint="")
 
 
-def _of_peer_authentication(said: PeerAuthentication, all_of_namespace: tuple[PeerAuthentication, ...]) -> Iterator[Finding]:
+def _of_peer_authentication(
+    said: PeerAuthentication, all_of_namespace: tuple[PeerAuthentication, ...], root: str
+) -> Iterator[Finding]:
+    if said.selector and said.namespace == root:
+        why = f"in the root namespace, {root}, only a PeerAuthentication without one counts"
+        hint = "write it in the namespace of the workloads that it is for"
+        yield finding("no-effect", said.origin.at("spec.selector"), name="the selector", why=why, hint=hint)
+        return
     winner = next((one for one in all_of_namespace if one.selector == said.selector), said)
     if winner.origin != said.origin:
         what = f"two PeerAuthentications are for {_whom(said.selector, said.namespace)}"

@@ -29,6 +29,7 @@ from weft.translate.index import WORKLOADS, Index, Shelf, shelf
 from weft.translate.precedence import merged, ordered, ordered_services, replaced
 from weft.translate.recheck import Recheck
 from weft.translate.statement import Backing, Instance, Statement
+from weft.translate.tls_modes import all_written, written_for
 
 ANYWHERE = "*"
 """Among attachments: workloads of all namespaces, by `namespace/name`, and the Gateways that select them and name Secrets."""
@@ -319,8 +320,7 @@ class Revision:
         recheck.endpoints(key.rpartition("/")[2] for key in self._endpoints.changed())
         for host in self._routes.changed():
             recheck.refs(one.origin for one in mesh.routes.get(host, ()))
-        for namespace in self._peer_authentications.changed():
-            recheck.refs(one.origin for one in mesh.peer_authentications.get(namespace, ()))
+        self._recheck_modes(mesh)
         for namespace in self._sidecars.changed():
             recheck.refs(one.origin for one in mesh.sidecars.get(namespace, ()))
         for namespace in self._guards.changed():
@@ -337,6 +337,16 @@ class Revision:
         return recheck.findings(
             mesh, self._rules.frozen(), lambda ref: self._statements.get(shelf(ref), ref.name), self._told, self._namespaces
         )
+
+    def _recheck_modes(self, mesh: Mesh) -> None:
+        """Which TLS modes of DestinationRules are looked at again: those whose hosts, rules or PeerAuthentications changed."""
+        changed, rules = self._peer_authentications.changed(), self._rules.frozen()
+        for namespace in changed:
+            self._recheck.refs(one.origin for one in mesh.peer_authentications.get(namespace, ()))
+        backed = {key.rpartition("/")[2] for key in self._endpoints.changed()}
+        hosts = backed | self._services.changed() | self._policies.changed()
+        wide = bool(changed) or any(map(is_wildcard, hosts))
+        self._recheck.refs(all_written(rules) if wide else written_for(hosts, rules))
 
     def _namespaces(self, of: Statement) -> tuple[str, ...]:
         """Of the proxies that look up the Secrets that `of` names: those of the workloads that open a Gateway; none: of its

@@ -1,4 +1,4 @@
-"""PeerAuthentication into the model. Who wins among several is `model.precedence.mtls_mode`."""
+"""PeerAuthentication into the model. Who wins among several is `model.mtls.decision`."""
 
 from weft.model.labels import labels
 from weft.model.security import MtlsMode, PeerAuthentication

@@ -18,6 +18,7 @@ from weft.model.backend_tls import BackendTls
 from weft.model.endpoint import Endpoint, Health, Locality
 from weft.model.labels import Labels, selects
 from weft.model.mesh import Mesh
+from weft.model.mtls import at_endpoint
 from weft.model.precedence import Limit
 from weft.model.route import Destination
 from weft.model.security import MtlsMode
@@ -150,8 +151,7 @@ def _by_kind(
 
 def _takes_mtls(mesh: Mesh, of: Endpoint, port: ServicePort) -> bool:
     """Whether the endpoint's own PeerAuthentication leaves mTLS on (its port-level word is about the workload's port)."""
-    numbers = of.numbers or (port.target_port or port.number, of.port)
-    return precedence.mtls_mode(mesh, of.namespace, of.labels, *numbers) is not MtlsMode.DISABLE
+    return at_endpoint(mesh, of, port).mode is not MtlsMode.DISABLE
 
 
 def _listed(service: Service) -> str:

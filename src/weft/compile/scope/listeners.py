@@ -26,6 +26,7 @@ from weft.envoy.names import HTTP_PROXY_ROUTES, parse_upstream_routes, upstream_
 from weft.identity import SpiffeId
 from weft.model import precedence
 from weft.model.mesh import Mesh
+from weft.model.mtls import mtls_mode
 from weft.model.route import HttpMatch, Rewrite
 from weft.model.security import MtlsMode
 from weft.model.service import Service, protocol
@@ -103,7 +104,7 @@ def inbound_routes(mesh: Mesh, proxy: Proxy, number: int) -> InboundRoutes | Non
 def inbound_mode(mesh: Mesh, proxy: Proxy, of: InboundPort) -> MtlsMode:
     """What an inbound port accepts. A port-level word names the port as the workload declares it or as the application has it."""
     workload = proxy.workload
-    return precedence.mtls_mode(mesh, workload.namespace, workload.labels, of.number, of.application.port)
+    return mtls_mode(mesh, workload.namespace, workload.labels, of.number, of.application.port)
 
 
 def _authentications(mesh: Mesh, namespace: str) -> tuple[Ref, ...]:
