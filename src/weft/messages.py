@@ -65,6 +65,11 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
     "unknown-gateway": (W, "there is no Gateway {gateway}", "{hint}"),
     "unknown-secret": (W, "there is no Secret {namespace}/{name}: {effect}", "{hint}"),
     "unusable-secret": (W, "the Secret {namespace}/{name} cannot be used: {why}: {effect}", ""),
+    "keys-not-fetched": (
+        W,
+        "the keys at {at} were not fetched: {why}: {effect}",
+        "the control plane asks for them; the roots of a private authority are named by `weft serve --jwks-ca`",
+    ),
     # the Gateway API
     "route-not-attached": (W, "{reason}: {why}", ""),
     "unresolved-reference": (W, "{reason}: {why}: its share of the requests is answered with an error", ""),

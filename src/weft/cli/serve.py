@@ -23,6 +23,12 @@ def serve(
     envoy: Annotated[str, typer.Option(envvar="WEFT_ENVOY", help="The Envoy that checks resources; default: the wheel's.")] = "",
     trust_domain: Annotated[str, typer.Option(help="The trust domain of all SPIFFE IDs.")] = "cluster.local",
     certificate_lifetime: Annotated[str, typer.Option(help="Of workload certificates, such as 24h.")] = "24h",
+    jwks_refresh: Annotated[
+        str, typer.Option(envvar="WEFT_JWKS_REFRESH", help="How often the keys of token issuers (jwksUri) are fetched anew.")
+    ] = "20m",
+    jwks_ca: Annotated[
+        str, typer.Option(envvar="WEFT_JWKS_CA", help="A PEM file with roots that token issuers may have, beside the system's.")
+    ] = "",
 ) -> None:
     """Run the control plane: the API, the certificate authority, the registry, and xDS for agents. Port 0: any free one."""
     import asyncio
@@ -46,6 +52,8 @@ def serve(
             envoy=envoy,
             trust_domain=trust_domain,
             certificate_lifetime=seconds(certificate_lifetime),
+            jwks_refresh=seconds(jwks_refresh),
+            jwks_authorities=jwks_ca,
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None

@@ -51,7 +51,7 @@ def _http(of: GatewayListener, routes: str, **words: Any) -> Filter:
     return http_connection_manager(
         stat_prefix=f"outbound_{gateway_listener(of.port)}",
         routes=routes,
-        chain=jwt_authn.before(of.tokens, GATEWAY),
+        chain=jwt_authn.before(of.tokens, GATEWAY, rerouted=True),
         use_remote_address={"value": True},
         forward_client_cert_details="SANITIZE_SET",
         set_current_client_cert_details={"uri": True, "subject": {"value": True}, "dns": True},

@@ -5,11 +5,13 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_compone
 from typing import Any
 
 from envoy.config.route.v3.route_components_pb2 import HeaderMatcher, QueryParameterMatcher, RouteMatch
+from envoy.type.matcher.v3.metadata_pb2 import MetadataMatcher
 from envoy.type.matcher.v3.regex_pb2 import RegexMatcher
 
+from weft.compile.authorization import JWT, JWT_PAYLOAD
 from weft.compile.scope.inputs import ConnectMatch
 from weft.compile.string_match import string_match
-from weft.model.route import Exact, HttpMatch, NamedMatch, PathMatch, PathPrefix, Prefix, Present, Regex, StringMatch
+from weft.model.route import ClaimMatch, Exact, HttpMatch, NamedMatch, PathMatch, PathPrefix, Prefix, Present, Regex, StringMatch
 
 
 def route_match(of: HttpMatch | ConnectMatch) -> RouteMatch:
@@ -20,7 +22,8 @@ def route_match(of: HttpMatch | ConnectMatch) -> RouteMatch:
     headers = [_pseudo_header(name, value) for name, value in pseudo if value]
     return RouteMatch(
         **_path(of.path, of.ignore_path_case),
-        headers=headers + [header_matcher(one) for one in of.headers],
+        headers=headers + [header_matcher(one) for one in of.headers if isinstance(one, NamedMatch)],
+        dynamic_metadata=[claim_matcher(one) for one in of.headers if isinstance(one, ClaimMatch)],
         query_parameters=[query_parameter_matcher(one) for one in of.query_params],
     )
 
@@ -52,6 +55,16 @@ def header_matcher(of: NamedMatch) -> HeaderMatcher:
     return HeaderMatcher(
         name=of.name, string_match=string_match(of.value), invert_match=of.invert, treat_missing_header_as_empty=absent_counts
     )
+
+
+def claim_matcher(of: ClaimMatch) -> MetadataMatcher:
+    """A claim, as the filter that accepted the token left it."""
+    said: dict[str, Any] = {"present_match": True}
+    if not isinstance(of.value, Present):
+        text = {"string_match": string_match(of.value)}
+        said = {"or_match": {"value_matchers": [text, {"list_match": {"one_of": text}}]}}
+    path = [{"key": key} for key in (JWT_PAYLOAD, *of.keys)]
+    return MetadataMatcher(filter=JWT, path=path, value=said, invert=of.invert)
 
 
 def query_parameter_matcher(of: NamedMatch) -> QueryParameterMatcher:

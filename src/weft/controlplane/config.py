@@ -8,7 +8,8 @@ from weft.model.workload import Address
 
 @dataclass(frozen=True, slots=True)
 class ServeConfig:
-    """Addresses with port 0 get a free port; `serve.json` in `home` tells which. `certificate_lifetime` is in seconds."""
+    """Addresses with port 0 get a free port; `serve.json` in `home` tells which. `certificate_lifetime` and
+    `jwks_refresh` are in seconds; `jwks_authorities` is a file with roots that token issuers may have, beside the system's."""
 
     home: Path
     name: str = ""  # of the mesh, as the kubeconfig's context
@@ -22,6 +23,8 @@ class ServeConfig:
     root_namespace: str = "istio-system"
     certificate_lifetime: float = 24 * 3600.0
     lease: float = 10.0
+    jwks_refresh: float = 20 * 60.0
+    jwks_authorities: str = ""
     namespaces: tuple[str, ...] = field(default=("default", "istio-system", "weft-system"))
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from weft.ca.transport.own_certificate import OwnCertificate
 from weft.ca.transport.server import NODES, STRANGERS, Listener, Peers, RefusalLog, keep
 from weft.controlplane import addresses, collector, extension, metrics, proxy_list
 from weft.controlplane.admission import Judge
+from weft.controlplane.api.admission import Admission
 from weft.controlplane.api.application import application, version
 from weft.controlplane.api.serve import ApiServer
 from weft.controlplane.api_access import ApiAccess
@@ -25,6 +26,7 @@ from weft.controlplane.asked_protocols import AskedProtocols
 from weft.controlplane.canary.canary import Canary
 from weft.controlplane.config import ServeConfig
 from weft.controlplane.grants import CurrentGrants, grants
+from weft.controlplane.key_sets import RESOURCE, KeySets
 from weft.controlplane.observation import Observation
 from weft.controlplane.plain_server import PlainServer
 from weft.controlplane.quarantine import Quarantine
@@ -33,6 +35,7 @@ from weft.controlplane.status import StatusWriter
 from weft.discovery.registry import Registry, RegistrySettings
 from weft.discovery.server import RegistryServicer
 from weft.envoy.binary import Binary, EnvoyNotFound, binary
+from weft.finding import Finding, Severity
 from weft.identity import spiffe_id
 from weft.model.mesh import Change, Settings
 from weft.model.workload import Address
@@ -73,6 +76,7 @@ class ControlPlane:
         settings = Settings(config.trust_domain, config.domain, config.root_namespace)
         self._reconciler = Reconciler(self._store, settings, self._registry.proxy, self._publish)
         self._canary = Canary(_envoy(config.envoy), config.home)
+        self._judge = Judge(self._reconciler, self._canary)
         self._quarantine = Quarantine(self._canary, self._reconciler, lambda: self._ads.proxies())
         self._ads = AdsServer(
             self._snapshot_of,
@@ -82,6 +86,8 @@ class ControlPlane:
             judge=self._quarantine.judge,
         )
         self._asked = AskedProtocols(self._store, self._reconciler, lambda: self._registry.proxies)
+        keys = (config.jwks_refresh, config.jwks_authorities, config.root_namespace)
+        self._key_sets = KeySets(self._store, self._reconciler, *keys, now)
         self._observation = Observation()
         self._tokens = JoinTokens(config.home / "ca" / "tokens.db")
         self._refusals = RefusalLog()
@@ -112,6 +118,7 @@ class ControlPlane:
             StatusWriter(self._store, self._reconciler, timestamp).run(),
             self._registry.run(),
             self._asked.run(),
+            self._key_sets.run(),
             self._recheck(),
             self._keep_bundle(authority),
             self._follow_demand(),
@@ -170,13 +177,18 @@ class ControlPlane:
         routes = extension.routes(self._edges, self._proxies, self._mint)
         app = application(
             self._store,
-            admit=Judge(self._reconciler, self._canary).admit,
+            admit=self._admit,
             version=version(__version__),
             extensions=routes,
             stopping=self._stopping,
         )
         wanted = addresses.wanted(self._config.home, "api", self._config.api)
         return ApiServer(app, wanted.host, wanted.port, access.tls, stopping=self._stopping)
+
+    async def _admit(self, changes: Sequence[Admission]) -> tuple[Finding, ...]:
+        """An error is the last word; what else there is to say takes a look outside."""
+        found = await self._judge.admit(changes)
+        return found if any(one.severity is Severity.ERROR for one in found) else found + await self._key_sets.admit(changes)
 
     # What the parts ask of each other
 
@@ -187,6 +199,8 @@ class ControlPlane:
             self._granted.set()
         if self._reconciler.took("services"):
             self._asked.touched()
+        if self._reconciler.took(RESOURCE):
+            self._key_sets.touched()
         self._ads.publish(change)
 
     async def _recheck(self) -> None:
@@ -249,6 +263,9 @@ class ControlPlane:
         yield metrics.Metric("weft_xds_rejections_total", "counter", "Envoy resources that proxies refused.", self._ads.refusals)
         yield metrics.Metric("weft_quarantined", "gauge", "Resources that Envoy refuses.", self._reconciler.quarantined)
         yield metrics.Metric("weft_canary_questions_total", "counter", "Questions to the canary Envoy.", self._canary.questions)
+        yield metrics.Metric("weft_key_sets", "gauge", "Key sets of token issuers.", len(mesh.key_sets))
+        failing = sum(1 for _ in self._key_sets.failing())
+        yield metrics.Metric("weft_key_sets_failing", "gauge", "Key sets that were not fetched the last time.", failing)
         yield metrics.Metric("weft_services", "gauge", "Services in the mesh.", len(mesh.services))
         yield metrics.Metric("weft_store_revision", "gauge", "The store's revision that is in effect.", self._reconciler.revision)
 

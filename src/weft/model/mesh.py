@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from weft.hostname import DEFAULT_DOMAIN, Names
+from weft.model.authentication import KeySet
 from weft.model.backend_tls import BackendTls
 from weft.model.credential import Credential
 from weft.model.defaults import TrafficDefaults
@@ -62,6 +63,7 @@ class Mesh:
     sidecars: Mapping[str, tuple[Sidecar, ...]] = field(default_factory=dict)  # by namespace, the older first
     addresses: Mapping[str, tuple[tuple[str, Ref], ...]] = field(default_factory=dict)  # of services: hosts, and who says so
     defaults: Mapping[str, tuple[TrafficDefaults, ...]] = field(default_factory=dict)  # by namespace
+    key_sets: Mapping[str, KeySet] = field(default_factory=dict)  # by address
 
     def nearest(self, host: str, namespace: str = "") -> tuple[str, ...]:
         """Up to three hosts of services, visible from `namespace` (empty: from anywhere), that an unknown `host` may mean."""

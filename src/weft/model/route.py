@@ -58,6 +58,16 @@ class NamedMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimMatch:
+    """A claim of the token that was accepted, by its way through the token: a text, or a list that has it. `invert`: it must not
+    match; without a token nothing matches."""
+
+    keys: tuple[str, ...]
+    value: ValueMatch
+    invert: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class HttpMatch:
     """All that is given must hold. `port` is the port the caller asked for; `gateways` and `source_*` are resolved when
     a proxy's scope is taken, never compiled."""
@@ -67,7 +77,7 @@ class HttpMatch:
     scheme: StringMatch | None = None
     method: StringMatch | None = None
     authority: StringMatch | None = None
-    headers: tuple[NamedMatch, ...] = ()
+    headers: tuple[NamedMatch | ClaimMatch, ...] = ()
     query_params: tuple[NamedMatch, ...] = ()
     port: int | None = None
     gateways: tuple[str, ...] = ()  # namespace/name, or `mesh`; empty: those of the route

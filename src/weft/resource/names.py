@@ -3,6 +3,7 @@ wrong, empty when nothing is."""
 
 import re
 from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
 _LABEL_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?", re.ASCII)
@@ -110,6 +111,16 @@ def query_parameter(text: str) -> str:
     if not text:
         return "a query parameter has a name"
     return f"{text[:20]}... is longer than {_LONGEST_NAME} characters" if len(text.encode()) > _LONGEST_NAME else ""
+
+
+def web_address(text: str) -> str:
+    """A URL of HTTP or HTTPS with a host."""
+    try:
+        parts = urlsplit(text)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    return "" if whole and text.isascii() and text.isprintable() and " " not in text else f"{text[:80]!r} is not a URL"
 
 
 def header(text: str) -> str:

@@ -16,12 +16,15 @@ _PSEUDO = {":authority": "authority", "host": "authority", ":path": "path", ":me
 
 def matches(of: RouteMatch, call: HttpCall) -> bool:
     """Whether all of the match holds. A CONNECT takes nothing but a connect matcher."""
-    if unknown := [name for name in _UNKNOWN if of.HasField(name)] + (["dynamic_metadata"] if of.dynamic_metadata else []):
+    if unknown := [name for name in _UNKNOWN if of.HasField(name)]:
         raise Unreadable(f"a route match by {unknown[0]}")
+    if of.dynamic_metadata and values(call, "authorization"):
+        raise Unreadable("a route match by the claims of a token")
     return (
         _path_matches(of, call)
         and all(header_matches(one, call) for one in of.headers)
         and all(_query_matches(one, call) for one in of.query_parameters)
+        and all(one.invert for one in of.dynamic_metadata)  # without a token there are no claims
     )
 
 

@@ -1,10 +1,23 @@
 """RequestAuthentication into the model."""
 
+from collections.abc import Iterator
+from hashlib import blake2b
+
+from weft.finding import Finding
+from weft.messages import finding
 from weft.model import authentication as model
 from weft.model.labels import labels
+from weft.model.mesh import Mesh, Settings
+from weft.resource.core.config_map import ConfigMap
+from weft.resource.duration import seconds
 from weft.resource.istio.request_authentication import JwtRule, RequestAuthentication
 from weft.resource.resource import Resource
 from weft.translate.statement import Statement
+
+KEY_SET = "mesh.weft.dev/key-set"
+"""The label of the ConfigMaps in the root namespace that hold what was fetched, under these names."""
+AT, JWKS, PROBLEM, SINCE = "at", "jwks", "problem", "since"
+_PATIENCE = 5.0
 
 
 def request_authentication(resource: Resource, spec: RequestAuthentication) -> Statement:
@@ -21,6 +34,37 @@ def request_authentication(resource: Resource, spec: RequestAuthentication) -> S
     return Statement(resource.ref, guarding=said)
 
 
+def keys_at(issuer: str, jwks_uri: str) -> str:
+    """Where the keys of an issuer are fetched: where it is said, else where its OpenID configuration is, which says it.
+    https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig"""
+    return jwks_uri or f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+
+
+def key_set_name(at: str) -> str:
+    """Of the ConfigMap for an address."""
+    return f"weft-keys-{blake2b(at.encode(), digest_size=10).hexdigest()}"
+
+
+def key_set(resource: Resource, said: ConfigMap, settings: Settings) -> Statement | None:
+    """The ConfigMap in which the control plane keeps what it fetched; None for any other."""
+    data, meta = said.data, resource.meta
+    if meta.namespace != settings.root_namespace or KEY_SET not in meta.labels or meta.name != key_set_name(data.get(AT, "")):
+        return None
+    found = model.KeySet(data.get(AT, ""), data.get(JWKS, ""), resource.ref, data.get(PROBLEM, ""), data.get(SINCE, ""))
+    return Statement(resource.ref, key_set=found)
+
+
+def of_keys(statement: Statement, mesh: Mesh) -> Iterator[Finding]:
+    """Keys that could not be fetched: the last ones serve on, and without any nobody is accepted."""
+    said = statement.guarding
+    for index, rule in enumerate(said.rules if isinstance(said, model.RequestAuthentication) else ()):
+        found = mesh.key_sets.get(rule.keys_at) if rule.keys_at else None
+        if found and found.problem:
+            effect = f"those of {found.since} serve on" if found.jwks else f"tokens of {rule.issuer} are refused until they are"
+            origin = statement.ref.at(f"spec.jwtRules[{index}].jwksUri")
+            yield finding("keys-not-fetched", origin, at=found.at, why=found.problem, effect=effect)
+
+
 def _rule(of: JwtRule) -> model.JwtRule:
     return model.JwtRule(
         of.issuer,
@@ -33,4 +77,6 @@ def _rule(of: JwtRule) -> model.JwtRule:
         of.forward_original_token,
         tuple((one.header, one.claim) for one in of.output_claim_to_headers),
         of.space_delimited_claims,
+        "" if of.jwks else keys_at(of.issuer, of.jwks_uri),
+        seconds(of.timeout) if of.timeout else _PATIENCE,
     )

@@ -36,7 +36,7 @@ from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.resource import Resource
 from weft.resource.weft.traffic_defaults import TrafficDefaults
-from weft.translate.authentication import request_authentication
+from weft.translate.authentication import key_set, request_authentication
 from weft.translate.authorization import authorization_policy
 from weft.translate.credentials import config_map, secret
 from weft.translate.delegation import DelegationDraft
@@ -124,7 +124,7 @@ def statement(resource: Resource, settings: Settings) -> Statement | None:
         case Secret() as spec:
             return secret(resource, spec)
         case ConfigMap() as spec:
-            return config_map(resource, spec)
+            return key_set(resource, spec, settings) or config_map(resource, spec)
         case AuthorizationPolicy() as spec:
             return authorization_policy(resource, spec)
         case RequestAuthentication() as spec:

@@ -9,6 +9,7 @@ from weft.model.precedence import patterns
 from weft.model.traffic import ServicePolicy
 from weft.ref import Ref
 from weft.translate.attach import Attachments
+from weft.translate.authentication import of_keys
 from weft.translate.draft import Buckets, Draft
 from weft.translate.gateway_api.backend_tls import TlsPolicies
 from weft.translate.gateway_api.draft import GatewayApi
@@ -128,7 +129,7 @@ class Recheck:
         namespaces: Callable[[Statement], tuple[str, ...]],
     ) -> tuple[Finding, ...]:
         secrets = of_needs(said, mesh, namespaces(said)) if said.needs else ()
-        return (*findings(said, mesh, rules), *secrets, *of_credential(said), *told(said.ref))
+        return (*findings(said, mesh, rules), *secrets, *of_credential(said), *of_keys(said, mesh), *told(said.ref))
 
     def _update_unknown(self, mesh: Mesh) -> None:
         missing = {

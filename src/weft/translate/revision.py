@@ -52,6 +52,7 @@ class Revision:
         self._sidecars = Draft(mesh.sidecars)
         self._addresses_of = Draft(mesh.addresses)
         self._defaults = Draft(mesh.defaults)
+        self._key_sets = Draft(mesh.key_sets)
         self._gateways = Draft(mesh.gateways)
         self._envoy_filters = Draft(mesh.envoy_filters)
         self._credentials = Draft(mesh.credentials)
@@ -173,6 +174,9 @@ class Revision:
             self._guards.put(ref.namespace, tuple(sorted(kept, key=lambda one: one.origin)))
         if gone.defaults or come.defaults:
             self._defaults.put(ref.namespace, replaced(self._defaults.get(ref.namespace) or (), ref, come.defaults))
+
+        for at in {one.key_set.at: None for one in (gone, come) if one.key_set}:
+            self._key_sets.put(at, come.key_set if come.key_set and come.key_set.at == at else None)
 
     def _bind(self, ref: Ref, gone: RouteSet | None, come: RouteSet | None) -> None:
         old, new = (one.gateways if one else () for one in (gone, come))
@@ -296,12 +300,13 @@ class Revision:
             sidecars=self._sidecars.frozen(),
             addresses=self._addresses_of.frozen(),
             defaults=self._defaults.frozen(),
+            key_sets=self._key_sets.frozen(),
         )
         hosts = self._services.changed() | self._routes.changed() | self._policies.changed() | self._tls_policies.held.changed()
         hosts |= self._addresses_of.changed()
         backed = frozenset(key.rpartition("/")[2] for key in self._endpoints.changed())
         policies = (self._peer_authentications, self._guards, self._sidecars)
-        broad = (self._gateways, *policies, self._envoy_filters, self._defaults)
+        broad = (self._gateways, *policies, self._envoy_filters, self._defaults, self._key_sets)
         everything = any(one.changed() for one in broad) or any(map(_is_many, hosts))
         return mesh, Change(hosts, backed - hosts, everything, self._credentials.changed())
 
@@ -323,7 +328,7 @@ class Revision:
         self._recheck_modes(mesh)
         for namespace in self._sidecars.changed():
             recheck.refs(one.origin for one in mesh.sidecars.get(namespace, ()))
-        for namespace in self._guards.changed():
+        for namespace in mesh.guards if self._key_sets.changed() else self._guards.changed():
             recheck.refs(one.origin for one in mesh.guards.get(namespace, ()))
         for namespace in self._defaults.changed():
             recheck.refs(one.origin for one in mesh.defaults.get(namespace, ()))

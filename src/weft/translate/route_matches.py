@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from weft.model import route as model
 from weft.model.labels import labels
 from weft.resource.istio import virtual_service as spec
+from weft.resource.istio.claim import claim_keys
 from weft.translate.naming import gateway_names
 
 
@@ -24,7 +25,7 @@ def string_match(of: spec.StringMatch | None) -> model.StringMatch | None:
 
 def http_match(of: spec.HttpMatch, namespace: str) -> model.HttpMatch:
     """One match of an HTTP rule of a VirtualService in `namespace`."""
-    headers = (*_named(of.headers), *_named(of.without_headers, invert=True))
+    headers = tuple(map(_header, (*_named(of.headers), *_named(of.without_headers, invert=True))))
     return model.HttpMatch(
         string_match(of.uri),
         of.ignore_uri_case,
@@ -46,6 +47,13 @@ def _named(of: Mapping[str, spec.StringMatch], *, invert: bool = False) -> Itera
         match = string_match(value)
         present = match is None or match.value == ""
         yield model.NamedMatch(name, model.Present() if match is None or present else match, invert)
+
+
+def _header(of: model.NamedMatch) -> model.NamedMatch | model.ClaimMatch:
+    """A claim is written as if it were a header.
+    https://istio.io/latest/docs/tasks/security/authentication/jwt-route/"""
+    keys = claim_keys(of.name)
+    return model.ClaimMatch(keys, of.value, of.invert) if keys else of
 
 
 def l4_match(of: spec.TcpMatch | spec.TlsMatch, namespace: str) -> model.L4Match:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from weft.finding import Finding
+from weft.model.authentication import KeySet
 from weft.model.credential import Credential
 from weft.model.defaults import TrafficDefaults
 from weft.model.endpoint import Health, Locality
@@ -110,3 +111,4 @@ class Statement:
     guarding: Guarding | None = None
     tls_policy: TlsPolicy | None = None
     defaults: TrafficDefaults | None = None
+    key_set: KeySet | None = None

@@ -20,16 +20,17 @@ _SPACE_DELIMITED = ("scope", "permission")  # lists by another name (RFC 8693, 4
 _CLOCK_SKEW = 60
 
 
-def before(rules: tuple[JwtRule, ...], chain: Chain) -> Chain:
-    """The chain of a port whose callers may show tokens."""
+def before(rules: tuple[JwtRule, ...], chain: Chain, *, rerouted: bool = False) -> Chain:
+    """The chain of a port whose callers may show tokens. `rerouted`: claims may decide where a request goes, so that its route is
+    looked for again when its token was accepted."""
     if not rules:
         return chain
-    return ((lambda: jwt_authn(rules), "who asks must be known before anybody decides about it"), *chain)
+    return ((lambda: jwt_authn(rules, rerouted), "who asks must be known before anybody decides about it"), *chain)
 
 
-def jwt_authn(rules: tuple[JwtRule, ...]) -> HttpFilter:
+def jwt_authn(rules: tuple[JwtRule, ...], rerouted: bool = False) -> HttpFilter:
     """The filter."""
-    providers = {_name(one): _provider(one) for one in rules}
+    providers = {_name(one): _provider(one, rerouted) for one in rules}
     requires = _requirement(sorted(providers))
     message = JwtAuthentication(
         providers=providers, rules=[{"match": {"prefix": "/"}, "requires": requires}], bypass_cors_preflight=True
@@ -50,7 +51,7 @@ def _requirement(names: list[str]) -> dict[str, Any]:
     return {"requires_any": {"requirements": [*any_of, {"requires_all": {"requirements": each}}]}}
 
 
-def _provider(of: JwtRule) -> dict[str, Any]:
+def _provider(of: JwtRule, rerouted: bool) -> dict[str, Any]:
     return {
         "issuer": of.issuer,
         "audiences": of.audiences,
@@ -64,4 +65,5 @@ def _provider(of: JwtRule) -> dict[str, Any]:
         "normalize_payload_in_metadata": {"space_delimited_claims": sorted({*_SPACE_DELIMITED, *of.space_delimited})},
         "claim_to_headers": [{"header_name": header, "claim_name": claim} for header, claim in of.claim_headers],
         "clock_skew_seconds": _CLOCK_SKEW,
+        "clear_route_cache": rerouted,
     }

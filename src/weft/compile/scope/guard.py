@@ -1,9 +1,10 @@
 """What stands before one port of a proxy: the tokens it accepts, and the authorization policies."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from weft.compile.scope.inputs import Guard
-from weft.model.authentication import RequestAuthentication
+from weft.model.authentication import NO_KEYS, JwtRule, RequestAuthentication
 from weft.model.authorization import AuthorizationPolicy
 from weft.model.guard import is_for
 from weft.model.mesh import Mesh
@@ -25,11 +26,19 @@ def guard(mesh: Mesh, of: Workload, ports: Iterable[int], *, is_http: bool, gate
 
 
 def authentications(mesh: Mesh, of: Workload, gateways: Iterable[str] = ()) -> tuple[RequestAuthentication, ...]:
-    """The request authentications of a workload: the rules of all hold together."""
+    """The request authentications of a workload: the rules of all hold together. Fetched keys stand in the rules."""
     root, served = mesh.settings.root_namespace, frozenset(gateways)
     return tuple(
-        one
+        replace(one, rules=tuple(_keyed(rule, mesh) for rule in one.rules))
         for namespace in dict.fromkeys((root, of.namespace))
         for one in mesh.guards.get(namespace, ())
         if isinstance(one, RequestAuthentication) and is_for(one, of.namespace, of.labels, served, root)
     )
+
+
+def _keyed(of: JwtRule, mesh: Mesh) -> JwtRule:
+    """The rule with its keys; without any, with a set that no token is signed with."""
+    if not of.keys_at:
+        return of
+    found = mesh.key_sets.get(of.keys_at)
+    return replace(of, jwks=found.jwks if found and found.jwks else NO_KEYS)

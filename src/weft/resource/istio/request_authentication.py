@@ -1,12 +1,8 @@
 """RequestAuthentication: which tokens are accepted, from whom, and where they are looked for."""
 
-from typing import Annotated
-
-from weft.resource.field import DurationOrZero, Message, unsupported
+from weft.resource.field import DurationOrZero, Message
 from weft.resource.istio.authorization_policy import PolicyTargetReference
 from weft.resource.istio.selector import WorkloadSelector
-
-_FETCHED = unsupported("fetch it and write its content under jwks")
 
 
 class JwtHeader(Message, frozen=True, kw_only=True):
@@ -24,11 +20,12 @@ class ClaimToHeader(Message, frozen=True, kw_only=True):
 
 
 class JwtRule(Message, frozen=True, kw_only=True):
-    """The tokens of one issuer. Without places they are looked for in `Authorization: Bearer` and the query's `access_token`."""
+    """The tokens of one issuer. Without places they are looked for in `Authorization: Bearer` and the query's `access_token`.
+    Its keys are `jwks`, or fetched from `jwksUri`, or from where the issuer's OpenID configuration says."""
 
     issuer: str
     audiences: tuple[str, ...] = ()
-    jwks_uri: Annotated[str, _FETCHED] = ""
+    jwks_uri: str = ""
     jwks: str = ""
     from_headers: tuple[JwtHeader, ...] = ()
     from_params: tuple[str, ...] = ()
@@ -36,7 +33,7 @@ class JwtRule(Message, frozen=True, kw_only=True):
     output_payload_to_header: str = ""
     forward_original_token: bool = False
     output_claim_to_headers: tuple[ClaimToHeader, ...] = ()
-    timeout: Annotated[DurationOrZero, _FETCHED] = ""
+    timeout: DurationOrZero = ""
     space_delimited_claims: tuple[str, ...] = ()
 
 

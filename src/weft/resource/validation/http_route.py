@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from weft.resource import names, regex
 from weft.resource.field_path import below, child, item
+from weft.resource.istio.claim import MARK, claim_keys, is_claim
 from weft.resource.istio.virtual_service import (
     Delegate,
     Headers,
@@ -121,7 +122,9 @@ def http_match(match: HttpMatch, path: str, problems: Problems) -> None:
 def _header_matches(matches: Mapping[str, StringMatch], path: str, problems: Problems) -> None:
     for name, value in matches.items():
         place = child(path, name)
-        if not name.startswith(":"):
+        if is_claim(name):
+            problems.invalid(place, "" if claim_keys(name) else f"{name!r} is no claim", f"such as {MARK}.group or {MARK}[a][b]")
+        elif not name.startswith(":"):
             problems.invalid(place, names.header(name))
         string_match(value, place, problems)
 

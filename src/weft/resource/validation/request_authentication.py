@@ -23,9 +23,11 @@ def _rule(of: JwtRule, path: str, problems: Problems) -> None:
         return
     if of.jwks:
         problems.invalid(child(path, "jwks"), _key_set(of.jwks), "a JSON object with a list of keys (RFC 7517)")
-    else:
-        hint = "fetch the issuer's keys and write them under jwks: weft does not fetch keys yet"
-        problems.invalid(child(path, "jwks"), "the keys of the issuer are not here", hint)
+    elif of.jwks_uri:
+        problems.invalid(child(path, "jwksUri"), names.web_address(of.jwks_uri), "such as https://login.example.com/keys")
+    elif names.web_address(of.issuer):
+        hint = "write jwks or jwksUri: only an issuer called by a URL can be asked for its OpenID configuration"
+        problems.invalid(child(path, "jwksUri"), "where the keys of the issuer are is not said", hint)
     for index, place in enumerate(of.from_headers):
         problems.invalid(f"{item(child(path, 'fromHeaders'), index)}.name", names.header(place.name))
     if of.output_payload_to_header:
