@@ -173,14 +173,15 @@ def test_retries_are_split_at_commas() -> None:
     assert _http("name: a").retries is None
 
 
-def test_a_fault_is_for_all_unless_a_percentage_is_said() -> None:
-    """Delay and abort have percentages of their own; a gRPC status has a name or a number."""
+def test_a_fault_is_for_nobody_unless_a_percentage_is_said() -> None:
+    """Delay and abort have percentages of their own, of which none is written is 0; a gRPC status has a name or a number."""
     found = _http("fault: {delay: {fixedDelay: 5s, percentage: {value: 0.1}}, abort: {httpStatus: 503}}").fault
-    assert found == Fault(5.0, 0.1, 503, None, 100.0)
-    assert _http("fault: {abort: {grpcStatus: UNAVAILABLE, percentage: {value: 0}}}").fault == Fault(
-        abort_grpc=14, abort_percent=0
+    assert found == Fault(5.0, 0.1, abort_percent=0)
+    assert _http("fault: {abort: {grpcStatus: UNAVAILABLE, percentage: {value: 0}}}").fault is None
+    assert _http("fault: {abort: {grpcStatus: UNAVAILABLE, percentage: {value: 7}}}").fault == Fault(
+        delay_percent=0, abort_grpc=14, abort_percent=7
     )
-    assert _http("fault: {delay: {fixedDelay: 1s, percent: 10}}").fault == Fault(1.0, 10.0)
+    assert _http("fault: {delay: {fixedDelay: 1s, percent: 10}}").fault == Fault(1.0, 10.0, abort_percent=0)
 
 
 def test_copies_go_to_all_mirrors() -> None:

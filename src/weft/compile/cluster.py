@@ -196,6 +196,7 @@ def outlier_detection(of: Outliers) -> OutlierDetection:
     """Consecutive errors only: Envoy's statistical checks stay off, as in Istio."""
     message = OutlierDetection(
         enforcing_success_rate={"value": 0},
+        enforcing_local_origin_success_rate={"value": 0},
         split_external_local_origin_errors=bool(of.split_external_local_origin_errors),
     )
     if of.consecutive_5xx is not None:
@@ -211,7 +212,7 @@ def outlier_detection(of: Outliers) -> OutlierDetection:
         message.interval.CopyFrom(duration(of.interval))
     if of.base_ejection_time is not None:
         message.base_ejection_time.CopyFrom(duration(of.base_ejection_time))
-    if of.max_ejection_percent is not None:
+    if of.max_ejection_percent:
         message.max_ejection_percent.value = of.max_ejection_percent
     return message
 

@@ -220,7 +220,7 @@ def _redirect_action(of: Redirect, match: HttpMatch | ConnectMatch) -> RedirectA
         fields["host_redirect"] = of.authority
     if of.port:
         fields["port_redirect"] = of.port
-    elif of.derive_port == "FROM_PROTOCOL_DEFAULT" and of.scheme:
+    elif of.derive_port == "FROM_PROTOCOL_DEFAULT" and of.scheme and not of.authority:
         fields["port_redirect"] = 443 if of.scheme == "https" else 80
     if of.path:
         fields["path_redirect"] = of.path

@@ -38,7 +38,7 @@ def _path(of: PathMatch | None, ignore_case: bool) -> dict[str, Any]:
         case PathPrefix(value) if value.rstrip("/"):
             return {"path_separated_prefix": value.rstrip("/"), **sensitive}
         case Regex(value):
-            return {"safe_regex": RegexMatcher(regex=f"(?i){value}" if ignore_case else value)}
+            return {"safe_regex": RegexMatcher(regex=value)}
         case _:
             return {"prefix": "/"}
 

@@ -178,7 +178,7 @@ class ProxySnapshot:
 
     def _alike(self, key: tuple[str, ...], look: Callable[[], Answer]) -> Answer:
         """`look()`, once for all callers of a namespace; for each kind of labels where labels matter."""
-        namespace, own = (self._caller.namespace, self._caller.edge, self._caller.rules, key), (self._caller, key)
+        namespace, own = (self._caller.namespace, self._caller.edge, self._caller.obeys, key), (self._caller, key)
         found: Answer | None = self._seen.get(namespace) or self._seen.get(own)
         if found is None:
             found = look()

@@ -45,13 +45,19 @@ def nearness(export_to: tuple[str, ...], own: str) -> int:
 
 def sidecar(mesh: Mesh, namespace: str, labels: Labels) -> Sidecar | None:
     """The Sidecar that a workload's proxy obeys: the oldest of its namespace whose selector fits, else the namespace's own, else
-    the root namespace's."""
-    own = mesh.sidecars.get(namespace, ())
-    chosen = next((one for one in own if one.selector and selects(one.selector, labels)), None)
-    if chosen:
-        return chosen
-    everywhere = (*own, *mesh.sidecars.get(mesh.settings.root_namespace, ()))
-    return next((one for one in everywhere if not one.selector), None)
+    the root namespace's. What it does not say of the way out it has from the next of them."""
+    if not mesh.sidecars:
+        return None
+    own, root = mesh.sidecars.get(namespace, ()), mesh.sidecars.get(mesh.settings.root_namespace, ())
+    selected = next((one for one in own if one.selector and selects(one.selector, labels)), None)
+    levels = [selected, *(next((one for one in level if not one.selector), None) for level in (own, root))]
+    said = [one for one in levels if one]
+    if not said:
+        return None
+    found = said[0]
+    for one in said[1:]:
+        found = found.over(one)
+    return found.within(namespace, mesh.settings.domain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,10 @@ class Forward:
     destinations: tuple[WeightedDestination, ...]
 
 
+FROM_REQUEST_PORT = "FROM_REQUEST_PORT"
+"""A `Redirect.derive_port`: the port that was called."""
+
+
 @dataclass(frozen=True, slots=True)
 class Redirect:
     """Answer with a redirect. Empty fields keep what the request said. `prefix` replaces the matched prefix, `path` the
@@ -223,6 +227,7 @@ class Cors:
     expose_headers: tuple[str, ...] = ()
     max_age: float | None = None
     allow_credentials: bool | None = None
+    forward_unmatched: bool = True  # whether a preflight from an origin that is not allowed is sent on
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,12 +94,16 @@ def cors(of: Route, call: HttpCall) -> tuple[Answered | None, tuple[HeaderChange
     """The answer to a preflight, and what else is written into responses to an origin that is allowed."""
     config = unpacked(of.typed_per_filter_config[CORS], CorsPolicy) if CORS in of.typed_per_filter_config else None
     origin = ",".join(values(call, "origin"))
-    if config is None or not origin or not any(_allows(one, origin) for one in config.allow_origin_string_match):
+    if config is None or not origin:
         return None, ()
+    preflight = call.method == "OPTIONS" and bool(values(call, "access-control-request-method"))
+    if not any(_allows(one, origin) for one in config.allow_origin_string_match):
+        kept = config.HasField("forward_not_matching_preflights") and not config.forward_not_matching_preflights.value
+        return (Answered(200) if preflight and kept else None), ()
     marks = [("access-control-allow-origin", origin)]
     if config.allow_credentials.value:
         marks.append(("access-control-allow-credentials", "true"))
-    if call.method == "OPTIONS" and values(call, "access-control-request-method"):
+    if preflight:
         marks += [
             ("access-control-allow-methods", _asked(config.allow_methods, call, "access-control-request-method")),
             ("access-control-allow-headers", _asked(config.allow_headers, call, "access-control-request-headers")),

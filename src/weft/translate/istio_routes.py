@@ -262,16 +262,20 @@ def retries(of: spec.HttpRetry, otherwise: tuple[str, ...]) -> model.Retries:
 
 
 def _fault(of: spec.HttpFault | None) -> model.Fault | None:
-    """None: no trouble, or none that can be made."""
+    """None: no trouble, none that can be made, or none that anybody meets: a percentage that is not written is 0."""
     delay, abort = (of and of.delay) or spec.FaultDelay(), (of and of.abort) or spec.FaultAbort()
+    if not _percent(delay.percentage, delay.percent or 0):
+        delay = spec.FaultDelay()
+    if not _percent(abort.percentage, 0):
+        abort = spec.FaultAbort()
     if delay.fixed_delay is None and abort.http_status is None and abort.grpc_status is None:
         return None
     return model.Fault(
         None if delay.fixed_delay is None else seconds(delay.fixed_delay),
-        _percent(delay.percentage, delay.percent),
+        _percent(delay.percentage, delay.percent or 0),
         abort.http_status,
         None if abort.grpc_status is None else _grpc_status(abort.grpc_status),
-        _percent(abort.percentage),
+        _percent(abort.percentage, 0),
     )
 
 
@@ -292,4 +296,5 @@ def _cors(of: spec.CorsPolicy) -> model.Cors:
         of.expose_headers,
         None if of.max_age is None else seconds(of.max_age),
         of.allow_credentials,
+        of.unmatched_preflights != "IGNORE",
     )

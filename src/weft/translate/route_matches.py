@@ -1,6 +1,6 @@
 """The matches of a VirtualService's rules.
 
-An empty StringMatch of a header or query parameter asks only that it is there; so, in Istio, does an empty prefix.
+An empty StringMatch of a header or query parameter asks only that it is there; so, of a header, does an empty value.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ def http_match(of: spec.HttpMatch, namespace: str) -> model.HttpMatch:
         string_match(of.method),
         string_match(of.authority),
         headers,
-        tuple(_named(of.query_params)),
+        tuple(_parameters(of.query_params)),
         of.port,
         gateway_names(of.gateways, namespace),
         labels(of.source_labels),
@@ -54,6 +54,13 @@ def _header(of: model.NamedMatch) -> model.NamedMatch | model.ClaimMatch:
     https://istio.io/latest/docs/tasks/security/authentication/jwt-route/"""
     keys = claim_keys(of.name)
     return model.ClaimMatch(keys, of.value, of.invert) if keys else of
+
+
+def _parameters(of: Mapping[str, spec.StringMatch]) -> Iterator[model.NamedMatch]:
+    """`exact: ""` is that of `?key`."""
+    for name, value in sorted(of.items()):
+        match = string_match(value)
+        yield model.NamedMatch(name, model.Present() if match is None else match)
 
 
 def l4_match(of: spec.TcpMatch | spec.TlsMatch, namespace: str) -> model.L4Match:

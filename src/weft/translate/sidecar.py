@@ -47,6 +47,8 @@ def _host(written: str, namespace: str, settings: Settings) -> tuple[str, str] |
     owner, _, host = written.rpartition("/")
     if owner == "~":
         return None
+    if owner == "." and namespace == settings.root_namespace:
+        return owner, host.lower()  # of whoever obeys it
     owner = namespace if owner == "." else owner or "*"
     return owner, full_name(host, namespace if owner == "*" else owner, settings.domain)
 

@@ -31,4 +31,6 @@ def cors_policy(of: Cors) -> CorsPolicy:
     )
     if of.allow_credentials is not None:
         message.allow_credentials.value = of.allow_credentials
+    if not of.forward_unmatched:
+        message.forward_not_matching_preflights.value = False
     return message

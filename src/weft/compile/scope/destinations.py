@@ -47,9 +47,14 @@ class Caller:
         return Limit(self.sidecar, port or 80) if self.sidecar and self.sidecar.egress else None
 
     @property
+    def obeys(self) -> Ref | None:
+        """The Sidecar that was written for it, which decides all that it obeys in its namespace."""
+        return self.sidecar.origin if self.sidecar else None
+
+    @property
     def rules(self) -> Ref | None:
         """What limits it, by name."""
-        return self.sidecar.origin if self.sidecar else None
+        return (self.sidecar.egress_origin or self.sidecar.origin) if self.sidecar else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from weft.model.labels import selects
 from weft.model.mesh import Mesh
 from weft.model.precedence import MESH, defaults, service
 from weft.model.route import (
+    FROM_REQUEST_PORT,
     Destination,
     DirectResponse,
     Forward,
@@ -116,6 +117,8 @@ def _route(sight: Sight, rule: HttpRoute, match: HttpMatch) -> RouteInput:
     if isinstance(rule.action, Forward):
         action, keys = forward(sight, rule.action.destinations, rule.origin, fixed=rule.sticky is not None)
         usual = sight.defaults(rule.action.destinations)
+    elif isinstance(rule.action, Redirect) and rule.action.derive_port == FROM_REQUEST_PORT:
+        action = replace(rule.action, port=_unless_default(rule.action.scheme, sight.port), derive_port="")
     else:
         action = rule.action
     return RouteInput(
@@ -136,6 +139,11 @@ def _route(sight: Sight, rule: HttpRoute, match: HttpMatch) -> RouteInput:
         response_headers=rule.response_headers,
         session=rule.session,
     )
+
+
+def _unless_default(scheme: str, port: int) -> int | None:
+    """A port that has to be written in a URL."""
+    return None if not port or port == {"https": 443, "http": 80}.get(scheme) else port
 
 
 def route_name(origin: Ref, name: str, match: object) -> str:

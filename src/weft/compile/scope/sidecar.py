@@ -113,8 +113,8 @@ def _routes(sight: Sight, found: Answer, written: int) -> tuple[RouteInput, ...]
 
 
 def _unknown(sight: Sight, found: Answer) -> tuple[RouteInput, ...]:
-    if sight.caller.sidecar:
-        sight.origins.add(sight.caller.sidecar.origin)
+    if sight.caller.rules:
+        sight.origins.add(sight.caller.rules)
     if found.in_mesh:
         return _always(_not_there(sight, found))
     if _allows_any(sight):
@@ -126,8 +126,8 @@ def _unknown(sight: Sight, found: Answer) -> tuple[RouteInput, ...]:
 def _not_there(sight: Sight, found: Answer) -> DirectResponse:
     """Nobody has the name, or the caller's Sidecar does not let it know of it."""
     mesh, of = sight.mesh, sight.caller
-    if of.sidecar and answer(mesh, of.namespace, found.host).known:
-        return not_found.hidden(found.host, of.sidecar.origin)
+    if of.rules and answer(mesh, of.namespace, found.host).known:
+        return not_found.hidden(found.host, of.rules)
     return not_found.unknown_host(mesh, of.namespace, found)
 
 

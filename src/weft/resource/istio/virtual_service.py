@@ -191,7 +191,7 @@ class CorsPolicy(Message, frozen=True, kw_only=True):
     expose_headers: tuple[str, ...] = ()
     max_age: Duration | None = None
     allow_credentials: bool | None = None
-    unmatched_preflights: Annotated[Literal["UNSPECIFIED", "FORWARD", "IGNORE"] | None, unsupported(unless="UNSPECIFIED")] = None
+    unmatched_preflights: Literal["UNSPECIFIED", "FORWARD", "IGNORE"] | None = None
 
 
 class HttpRoute(Message, frozen=True, kw_only=True):

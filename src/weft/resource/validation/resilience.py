@@ -59,6 +59,8 @@ def _delay(value: FaultDelay, path: str, problems: Problems) -> None:
     if not conflict and value.fixed_delay is None and value.exponential_delay is None:
         problems.add("missing-field", child(path, "fixedDelay"), name="fixedDelay")
     problems.conflict(path, {"percentage": value.percentage is not None, "percent": value.percent is not None})
+    if value.fixed_delay is not None and value.percentage is None and value.percent is None:
+        _nobody(path, "the delay", problems)
 
 
 def _abort(value: FaultAbort, path: str, problems: Problems) -> None:
@@ -75,6 +77,12 @@ def _abort(value: FaultAbort, path: str, problems: Problems) -> None:
         close = close_name(value.grpc_status, GRPC_STATUS)
         hint = f"did you mean {close}?" if close else "one of " + ", ".join(GRPC_STATUS)
         problems.invalid(child(path, "grpcStatus"), f"{value.grpc_status[:40]!r} is not a gRPC status", hint)
+    if value.percentage is None and (given["httpStatus"] or given["grpcStatus"]):
+        _nobody(path, "the abort", problems)
+
+
+def _nobody(path: str, name: str, problems: Problems) -> None:
+    problems.add("no-effect", path, name=name, why="without a percentage no request meets it", hint="percentage: {value: 100}")
 
 
 def _is_grpc_status(text: str) -> bool:
