@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from weft.agent.config import AgentConfig
 from weft.agent.identity import Identity, KeyFolder, identity, write_private
 from weft.agent.refusal import Refused, Unreachable
+from weft.agent.trust import KeptTrust, Trust, trust
 from weft.ca import csr
 from weft.identity import SpiffeId
 from weft.proto import node_pb2
@@ -77,6 +78,7 @@ class Certificates:
         self._keys = KeyFolder(config.directory / "keys")
         self._bundle_path = config.directory / "bundle.pem"
         self._joining_path = config.directory / "joining.pem"
+        self._told = KeptTrust(config.directory / "trust.pb")
         self._node: Identity | None = None
         self._node_due = 0.0
         self._asking: ec.EllipticCurvePrivateKey | None = None
@@ -95,10 +97,23 @@ class Certificates:
         """The roots of the mesh, which Envoys and workloads are told. Raises ValueError before `load`."""
         return trust_bundle(self._config.trust_domain, self.bundle)
 
+    @property
+    def trusts(self) -> Trust:
+        """The same, with token keys and federated domains."""
+        return trust(self.trusted, self._told.told)
+
+    def take(self, told: node_pb2.Trust) -> None:
+        """Takes what the control plane told of whom to trust beside the mesh's roots."""
+        if self._told.take(told):
+            LOG.info("trust changed aliases=%d federated=%s", len(told.aliases), [each.trust_domain for each in told.federated])
+            for slot in self._slots.values():
+                _tell(slot)
+
     def load(self) -> None:
         """Reads what an earlier run kept."""
         path = self._bundle_path if self._bundle_path.exists() else Path(self._config.trust)
         self.bundle = path.read_bytes()
+        self._told.read()
         self._node = self._keys.read("node")
         if self._node and self._node.uri != str(node_id(self._config.trust_domain, self._config.node)):
             self._node = None

@@ -56,6 +56,11 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Path(self.run) / "xds.sock"
 
     @property
+    def workload_api(self) -> Path:
+        """Where applications ask for their identity (the SPIFFE Workload API)."""
+        return Path(self.run) / "spiffe.sock"
+
+    @property
     def admin_socket(self) -> Path:
         """Where the agent answers `weft proxies` and its like."""
         return Path(self.run) / "agent-admin.sock"

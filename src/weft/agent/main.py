@@ -24,6 +24,8 @@ from weft.agent.pins import Pins
 from weft.agent.proxy_session import Rebind
 from weft.agent.registry_client import RegistryClient, Telemetry
 from weft.agent.supervisor_client import Exited, SupervisorClient, Workloads
+from weft.agent.workload_api.attestation import Applications
+from weft.agent.workload_api.server import WorkloadApi
 from weft.agent.workloads import Node, Workload
 from weft.agent.xds_relay import XdsRelay
 from weft.envoy.binary import binary, version
@@ -48,7 +50,8 @@ async def run(config: AgentConfig) -> None:
             config=config,
             supervisor=SupervisorClient(Path(config.supervisor)),
             certificates=(certificates := Certificates(config, EnrollmentClient(config.control_plane, Path(config.trust)))),
-            registry=(registry := RegistryClient(client := NodeClient(config.control_plane), certificates.trust)),
+            client=(client := NodeClient(config.control_plane)),
+            registry=(registry := RegistryClient(client, certificates.trust, on_trust=certificates.take)),
             relay=XdsRelay(config.socket, certificates, client, registry, HeldFiles(config.directory / "held")),
             binary=envoy,
             envoy_version=await asyncio.to_thread(version, envoy),
@@ -79,6 +82,7 @@ class Agent:
         self._leaving: dict[str, asyncio.Task[None]] = {}
         self._ports: dict[str, Ports] = {}
         self._fresh_until = 0.0
+        self._applications = Applications()
         self._tasks = asyncio.TaskGroup()
         node.relay.rebind = self._rebind
 
@@ -93,10 +97,16 @@ class Agent:
             tasks.create_task(admin.run(self._config.admin_socket, self._config.metrics))
             await self._begin()
             tasks.create_task(node.relay.run())
+            tasks.create_task(self._workload_api().run())
             tasks.create_task(self._observe_envoys())
             tasks.create_task(self._follow_supervisor())
             await self._first_states()
             tasks.create_task(node.registry.run())
+
+    def _workload_api(self) -> WorkloadApi:
+        node = self._node
+        exists = self._workloads.__contains__
+        return WorkloadApi(self._config.workload_api, node.certificates, node.client, self._applications, exists)
 
     # Instances
 
@@ -142,6 +152,7 @@ class Agent:
                 self._workloads[key].update(instance)
             else:
                 self._enter(instance, pids.get(process_name(key), 0))
+        self._applications.update({instance.pid: key for key, instance in wanted.items() if instance.pid})
 
     def _enter(self, instance: Instance, pid: int) -> None:
         workload = Workload(self._node, instance)

@@ -5,7 +5,7 @@ one; after a few seconds it is closed, and its streams open again on the new one
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -113,15 +113,23 @@ class NodeClient:
 
     async def sign(self, spiffe_id: str, csr: bytes) -> node_pb2.Certificate:
         """A certificate for a workload of this node, or for the node. Raises Refused or Unreachable."""
+        request = node_pb2.SignRequest(spiffe_id=spiffe_id, csr=csr)
+        answer: node_pb2.Certificate = await self._asked(node_pb2_grpc.CertificatesStub, "Sign", request)
+        return answer
+
+    async def sign_jwt(self, spiffe_id: str, audiences: Sequence[str]) -> node_pb2.Jwt:
+        """A token of a workload of this node. Raises Refused or Unreachable."""
+        request = node_pb2.JwtRequest(spiffe_id=spiffe_id, audience=audiences)
+        answer: node_pb2.Jwt = await self._asked(node_pb2_grpc.TokensStub, "SignJwt", request)
+        return answer
+
+    async def _asked(self, stub: Callable[[grpc.aio.Channel], Any], method: str, request: object) -> Any:
         async with self.lease() as channel:
-            stub = node_pb2_grpc.CertificatesStub(channel)
             try:
-                request = node_pb2.SignRequest(spiffe_id=spiffe_id, csr=csr)
-                answer: node_pb2.Certificate = await stub.Sign(request, timeout=TIMEOUT)
+                return await getattr(stub(channel), method)(request, timeout=TIMEOUT)
             except grpc.aio.AioRpcError as error:
                 raise refusal(error.code().name, error.details() or "") from error
             except asyncio.CancelledError:
                 if (task := asyncio.current_task()) and task.cancelling():
                     raise
                 raise Unreachable("the channel was closed") from None
-        return answer

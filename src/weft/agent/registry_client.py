@@ -43,14 +43,20 @@ class _Stream:
 
 
 class RegistryClient:
-    """Says what the node runs. `on_bundle` takes the trust bundle, `on_refused` why a workload was not taken."""
+    """Says what the node runs. `on_bundle` takes the trust bundle, `on_refused` why a workload was not taken, `on_trust` whom to
+    trust beside."""
 
     def __init__(
-        self, client: NodeClient, on_bundle: Callable[[bytes], None], on_refused: Callable[[str], None] = lambda _: None
+        self,
+        client: NodeClient,
+        on_bundle: Callable[[bytes], None],
+        on_refused: Callable[[str], None] = lambda _: None,
+        on_trust: Callable[[node_pb2.Trust], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._on_bundle = on_bundle
         self._on_refused = on_refused
+        self._on_trust = on_trust
         self._workloads: dict[str, node_pb2.Workload] = {}
         self._changed: dict[str, None] = {}
         self._wake = asyncio.Event()
@@ -188,6 +194,8 @@ class RegistryClient:
         stream.asked = None
         if reply.bundle:
             self._on_bundle(reply.bundle)
+        if reply.HasField("trust"):
+            self._on_trust(reply.trust)
         if reply.refused:
             LOG.warning("workload refused reason=%r", reply.refused)
             self._on_refused(reply.refused)

@@ -17,6 +17,7 @@ from weft.agent.certificates import Certificates
 from weft.agent.config import AgentConfig
 from weft.agent.envoy_process import EnvoyProcess
 from weft.agent.instance import Instance
+from weft.agent.node_client import NodeClient
 from weft.agent.pins import Pins
 from weft.agent.registry_client import RegistryClient
 from weft.agent.spoken_protocol import NOT_ASKED, spoken_protocol
@@ -41,6 +42,7 @@ class Node:
     config: AgentConfig
     supervisor: SupervisorClient
     certificates: Certificates
+    client: NodeClient
     registry: RegistryClient
     relay: XdsRelay
     binary: Binary

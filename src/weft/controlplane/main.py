@@ -13,6 +13,8 @@ from uuid import uuid4
 from weft import __version__
 from weft.ca.attestation import JoinTokens, node_name
 from weft.ca.folder import CurrentAuthority, Folder
+from weft.ca.jwt.keys import JwtKeys
+from weft.ca.jwt.server import TokensServicer
 from weft.ca.server import CertificatesServicer, EnrollmentServicer, Lifetimes, Office
 from weft.ca.transport.own_certificate import OwnCertificate
 from weft.ca.transport.server import NODES, STRANGERS, Listener, Peers, RefusalLog, keep
@@ -39,7 +41,7 @@ from weft.finding import Finding, Severity
 from weft.identity import spiffe_id
 from weft.model.mesh import Change, Settings
 from weft.model.workload import Address
-from weft.proto import node_pb2_grpc
+from weft.proto import node_pb2, node_pb2_grpc
 from weft.store.sqlite import SqliteStore
 from weft.store.store import Conflict, Key, Put
 from weft.translate.gateway_api.written import CONTROLLER, DEFAULT_CLASS, GROUP
@@ -90,6 +92,7 @@ class ControlPlane:
         self._key_sets = KeySets(self._store, self._reconciler, *keys, now)
         self._observation = Observation()
         self._tokens = JoinTokens(config.home / "ca" / "tokens.db")
+        self._jwt_keys = JwtKeys(config.home / "ca" / "jwt-keys.json", now)
         self._refusals = RefusalLog()
         self._stopping = asyncio.Event()
         self._granted = asyncio.Event()
@@ -154,9 +157,13 @@ class ControlPlane:
     def _for_nodes(self, authority: CurrentAuthority, listener: Listener) -> tuple[Adds, ...]:
         peers = Peers(self._config.trust_domain, self._grants, self._refusals, listener.handshakes)
         certificates = CertificatesServicer(self._office(authority), peers)
-        registry = self._registrations = RegistryServicer(self._registry, peers, self._observation, authority().bundle)
+        tokens = TokensServicer(self._jwt_keys, self._config.trust_domain, self._grants, peers)
+        registry = self._registrations = RegistryServicer(
+            self._registry, peers, self._observation, authority().bundle, self._trust()
+        )
         return (
             lambda server: node_pb2_grpc.add_CertificatesServicer_to_server(certificates, server),
+            lambda server: node_pb2_grpc.add_TokensServicer_to_server(tokens, server),
             lambda server: node_pb2_grpc.add_RegistryServicer_to_server(registry, server),
             self._ads.add_to,
         )
@@ -217,6 +224,11 @@ class ControlPlane:
             if (bundle := authority().bundle) != told:
                 await self._registrations.publish_bundle(bundle)
                 told = bundle
+            await self._registrations.publish_trust(self._trust())
+
+    def _trust(self) -> node_pb2.Trust:
+        """Whom agents are to trust beside the mesh's own roots."""
+        return node_pb2.Trust(jwks=self._jwt_keys.key_set())
 
     async def _follow_demand(self) -> None:
         """Where destinations are asked from decides what callers keep in their zone."""

@@ -58,12 +58,13 @@ class Telemetry(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Stream:
-    """One open call. One message is written at a time; `bundle` is what the agent was told last."""
+    """One open call. One message is written at a time; `bundle` and `trust` are what the agent was told last."""
 
     context: Context
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     sequence: int = 0
     bundle: bytes = b""
+    trust: node_pb2.Trust | None = None
     ended: str = ""
     reader: asyncio.Task[None] | None = None
 
@@ -77,18 +78,30 @@ class _Stream:
 class RegistryServicer(node_pb2_grpc.RegistryServicer):  # type: ignore[misc]  # generated, without types
     """Registers workloads for the nodes that call."""
 
-    def __init__(self, registry: Registry, peers: Peers, telemetry: Telemetry, bundle: bytes) -> None:
-        """`bundle`: the trust bundle (PEM) that each agent is told at the start."""
+    def __init__(
+        self, registry: Registry, peers: Peers, telemetry: Telemetry, bundle: bytes, trust: node_pb2.Trust | None = None
+    ) -> None:
+        """`bundle`: the trust bundle (PEM) that each agent is told at the start. `trust`: whom to trust beside."""
         self._registry = registry
         self._peers = peers
         self._telemetry = telemetry
         self._bundle = bundle
+        self._trust = trust
         self._streams: dict[str, _Stream] = {}
         registry.on_expired = self._expired
 
     async def publish_bundle(self, bundle: bytes) -> None:
         """Tells all agents a new trust bundle."""
         self._bundle = bundle
+        await self._tell_all()
+
+    async def publish_trust(self, trust: node_pb2.Trust) -> None:
+        """Tells all agents whom to trust beside the mesh's own roots."""
+        if trust != self._trust:
+            self._trust = trust
+            await self._tell_all()
+
+    async def _tell_all(self) -> None:
         await asyncio.gather(*(self._send(stream, stream.sequence) for stream in tuple(self._streams.values())))
 
     async def Register(self, requests: AsyncIterator[node_pb2.NodeReport], context: Context) -> None:
@@ -155,6 +168,9 @@ class RegistryServicer(node_pb2_grpc.RegistryServicer):  # type: ignore[misc]  #
             reply = node_pb2.NodeReply(sequence=sequence, refused="; ".join(refused.values())[:_LONGEST_REFUSAL])
             if stream.bundle != self._bundle:
                 reply.bundle = stream.bundle = self._bundle
+            if self._trust is not None and stream.trust != self._trust:
+                stream.trust = self._trust
+                reply.trust.CopyFrom(self._trust)
             stream.sequence = sequence
             with suppress(asyncio.InvalidStateError, grpc.aio.AioRpcError):  # it ended meanwhile: its reader knows
                 await stream.context.write(reply)

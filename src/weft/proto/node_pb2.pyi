@@ -54,6 +54,42 @@ class Certificate(_message.Message):
     not_after: int
     def __init__(self, chain: _Optional[bytes] = ..., bundle: _Optional[bytes] = ..., not_after: _Optional[int] = ...) -> None: ...
 
+class JwtRequest(_message.Message):
+    __slots__ = ("spiffe_id", "audience")
+    SPIFFE_ID_FIELD_NUMBER: _ClassVar[int]
+    AUDIENCE_FIELD_NUMBER: _ClassVar[int]
+    spiffe_id: str
+    audience: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, spiffe_id: _Optional[str] = ..., audience: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Jwt(_message.Message):
+    __slots__ = ("token", "not_after")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    NOT_AFTER_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    not_after: int
+    def __init__(self, token: _Optional[str] = ..., not_after: _Optional[int] = ...) -> None: ...
+
+class Trust(_message.Message):
+    __slots__ = ("jwks", "aliases", "federated")
+    JWKS_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
+    FEDERATED_FIELD_NUMBER: _ClassVar[int]
+    jwks: bytes
+    aliases: _containers.RepeatedScalarFieldContainer[str]
+    federated: _containers.RepeatedCompositeFieldContainer[FederatedDomain]
+    def __init__(self, jwks: _Optional[bytes] = ..., aliases: _Optional[_Iterable[str]] = ..., federated: _Optional[_Iterable[_Union[FederatedDomain, _Mapping]]] = ...) -> None: ...
+
+class FederatedDomain(_message.Message):
+    __slots__ = ("trust_domain", "bundle", "jwks")
+    TRUST_DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_FIELD_NUMBER: _ClassVar[int]
+    JWKS_FIELD_NUMBER: _ClassVar[int]
+    trust_domain: str
+    bundle: bytes
+    jwks: bytes
+    def __init__(self, trust_domain: _Optional[str] = ..., bundle: _Optional[bytes] = ..., jwks: _Optional[bytes] = ...) -> None: ...
+
 class Address(_message.Message):
     __slots__ = ("host", "port")
     HOST_FIELD_NUMBER: _ClassVar[int]
@@ -199,11 +235,13 @@ class NodeReport(_message.Message):
     def __init__(self, complete: _Optional[bool] = ..., upsert: _Optional[_Iterable[_Union[Workload, _Mapping]]] = ..., remove: _Optional[_Iterable[str]] = ..., edges: _Optional[_Iterable[_Union[EdgeCounters, _Mapping]]] = ..., latencies: _Optional[_Iterable[_Union[EdgeLatency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyState, _Mapping]]] = ..., sequence: _Optional[int] = ...) -> None: ...
 
 class NodeReply(_message.Message):
-    __slots__ = ("sequence", "bundle", "refused")
+    __slots__ = ("sequence", "bundle", "refused", "trust")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
+    TRUST_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     bundle: bytes
     refused: str
-    def __init__(self, sequence: _Optional[int] = ..., bundle: _Optional[bytes] = ..., refused: _Optional[str] = ...) -> None: ...
+    trust: Trust
+    def __init__(self, sequence: _Optional[int] = ..., bundle: _Optional[bytes] = ..., refused: _Optional[str] = ..., trust: _Optional[_Union[Trust, _Mapping]] = ...) -> None: ...

@@ -221,6 +221,82 @@ class Certificates:
             _registered_method=True)
 
 
+class TokensStub:
+    """On the mTLS port: the peer is a node.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.SignJwt = channel.unary_unary(
+                '/weft.node.v1.Tokens/SignJwt',
+                request_serializer=weft_dot_proto_dot_node__pb2.JwtRequest.SerializeToString,
+                response_deserializer=weft_dot_proto_dot_node__pb2.Jwt.FromString,
+                _registered_method=True)
+
+
+class TokensServicer:
+    """On the mTLS port: the peer is a node.
+    """
+
+    def SignJwt(self, request, context):
+        """A JWT-SVID of a workload. The identity must be one the node is granted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_TokensServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'SignJwt': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignJwt,
+                    request_deserializer=weft_dot_proto_dot_node__pb2.JwtRequest.FromString,
+                    response_serializer=weft_dot_proto_dot_node__pb2.Jwt.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'weft.node.v1.Tokens', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('weft.node.v1.Tokens', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Tokens:
+    """On the mTLS port: the peer is a node.
+    """
+
+    @staticmethod
+    def SignJwt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weft.node.v1.Tokens/SignJwt',
+            weft_dot_proto_dot_node__pb2.JwtRequest.SerializeToString,
+            weft_dot_proto_dot_node__pb2.Jwt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 class RegistryStub:
     """On the mTLS port.
     """

@@ -66,6 +66,11 @@ class Home:
         return self.runtime / "agent.sock"
 
     @property
+    def workload_api(self) -> Path:
+        """Where the agent serves the SPIFFE Workload API to applications."""
+        return self.runtime / "spiffe.sock"
+
+    @property
     def admin_socket(self) -> Path:
         """Where the agent shows what its Envoys hold."""
         return self.runtime / "agent-admin.sock"

@@ -140,16 +140,19 @@ def plan(
     folder: Path,
     inherited: Mapping[str, str],
     weft: Sequence[str],
+    workload_api: Path | None = None,
 ) -> Plan:
     """The instance `index` of `service`. `take` gives a free port, the one asked for (when not 0) if that is free. `inherited` is
-    the environment of `weft up`, `weft` how this program is called, `folder` where relative paths begin."""
+    the environment of `weft up`, `weft` how this program is called, `folder` where relative paths begin, `workload_api` the
+    socket at which applications ask for their identity."""
     if service.gateway:
         return Plan(service, index, folder=folder)
     ports = tuple(PortPlan(port, take(0), port.target or take(0)) for port in service.ports)
     upstreams = tuple((upstream, take(upstream.local)) for upstream in service.upstreams)
     bare = Plan(service, index, ports, take(0), upstreams)
     own = _own(bare)
-    environment = _environment(bare, own, inherited, weft)
+    found = {**inherited, **({"SPIFFE_ENDPOINT_SOCKET": f"unix://{workload_api}"} if workload_api else {})}
+    environment = _environment(bare, own, found, weft)
     late = {**environment, **own}
     argv = tuple(settled(word, late) for word in service.command)
     return Plan(

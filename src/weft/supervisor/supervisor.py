@@ -166,6 +166,7 @@ class Supervisor:
             folder=self._application.folder,
             inherited=self._environ,
             weft=self._config.weft,
+            workload_api=self._home.workload_api,
         )
         for port in planned.ports:
             if port.port.target and not self._ports.take_wanted(port.port.target, service.host):
