@@ -27,9 +27,11 @@ class Told:
 
     proxies: list[str] = field(default_factory=list)
 
-    def observe(self, node: str, edges: Sequence[Any], latencies: Sequence[Any], proxies: Sequence[Any]) -> None:
+    def observe(
+        self, node: str, edges: Sequence[Any], latencies: Sequence[Any], proxies: Sequence[Any], calls: Sequence[Any]
+    ) -> None:
         """Remembers whom it was about."""
-        self.proxies += [one.proxy for one in (*edges, *latencies, *proxies)]
+        self.proxies += [one.proxy for one in (*edges, *latencies, *proxies, *calls)]
 
 
 @dataclass(slots=True)
@@ -155,9 +157,10 @@ async def test_what_a_node_counted_is_passed_on_for_its_own_workloads_only(tmp_p
     async with mesh(tmp_path) as running, running.stream() as call:
         edges = [node_pb2.EdgeCounters(proxy=name) for name in ("default/r-0", "data/db-0")]
         states = [node_pb2.ProxyState(proxy="default/r-0"), node_pb2.ProxyState(proxy="data/db-0")]
-        await call.write(report(1, workload("r-0"), complete=True, edges=edges, proxies=states))
+        calls = [node_pb2.CallCounters(proxy=name) for name in ("default/r-0", "data/db-0")]
+        await call.write(report(1, workload("r-0"), complete=True, edges=edges, proxies=states, calls=calls))
         await call.read()
-        assert running.told.proxies == ["default/r-0", "default/r-0"]
+        assert running.told.proxies == ["default/r-0"] * 3
 
 
 def test_a_reported_workload_becomes_a_proxy() -> None:

@@ -8,10 +8,12 @@ import asyncio
 import logging
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
-from weft.agent import stats
+from weft.agent import http1, stats
 from weft.agent.admin import Admin, ProxyStatus
+from weft.agent.calls import Calls
 from weft.agent.certificates import Certificates
 from weft.agent.config import AgentConfig
 from weft.agent.enrollment_client import EnrollmentClient
@@ -29,10 +31,12 @@ from weft.agent.workload_api.server import WorkloadApi
 from weft.agent.workloads import Node, Workload
 from weft.agent.xds_relay import XdsRelay
 from weft.envoy.binary import binary, version
+from weft.envoy.names import CALLS_SHARE
 from weft.envoy.types import CLUSTER
 from weft.proto import node_pb2
 
 LOG = logging.getLogger(__name__)
+_SHARES = 1.0  # seconds between two looks at how much Envoys tell of calls
 _OBSERVATION = 5.0  # seconds between two looks at what the Envoys counted
 _FIRST_OBSERVATIONS = 0.4  # seconds, while somebody may look at what has just begun
 _FRESH = 15.0  # seconds after an instance came in which somebody waits to see its traffic: then looks come faster
@@ -52,11 +56,12 @@ async def run(config: AgentConfig) -> None:
             certificates=(certificates := Certificates(config, EnrollmentClient(config.control_plane, Path(config.trust)))),
             client=(client := NodeClient(config.control_plane)),
             registry=(registry := RegistryClient(client, certificates.trust, on_trust=certificates.take)),
-            relay=XdsRelay(config.socket, certificates, client, registry, HeldFiles(config.directory / "held")),
+            relay=XdsRelay(config.socket, certificates, client, registry, HeldFiles(config.directory / "held"), calls := Calls()),
             binary=envoy,
             envoy_version=await asyncio.to_thread(version, envoy),
             pins=Pins(config.directory / "asked.json"),
         ),
+        calls,
     )
     certificates.connect(client, client.use)
     await agent.run()
@@ -74,8 +79,9 @@ def sweep(directory: Path, proxies: frozenset[str]) -> None:
 class Agent:
     """All instances of the node, and the tasks that serve them."""
 
-    def __init__(self, config: AgentConfig, node: Node) -> None:
+    def __init__(self, config: AgentConfig, node: Node, calls: Calls) -> None:
         self._config = config
+        self._calls = calls
         self._node = node
         self._workloads: dict[str, Workload] = {}
         self._lives: dict[str, asyncio.Task[None]] = {}
@@ -85,6 +91,7 @@ class Agent:
         self._applications = Applications()
         self._tasks = asyncio.TaskGroup()
         node.relay.rebind = self._rebind
+        node.registry.on_lost = calls.restore
 
     async def run(self) -> None:
         """Everything, until cancelled."""
@@ -99,6 +106,7 @@ class Agent:
             tasks.create_task(node.relay.run())
             tasks.create_task(self._workload_api().run())
             tasks.create_task(self._observe_envoys())
+            tasks.create_task(self._share_calls())
             tasks.create_task(self._follow_supervisor())
             await self._first_states()
             tasks.create_task(node.registry.run())
@@ -172,6 +180,7 @@ class Agent:
         life.cancel()
         await asyncio.wait({life})
         await workload.gone()
+        self._calls.forget(key)
         if key not in self._workloads:
             self._ports.pop(key, None)
         if self._leaving.get(key) is asyncio.current_task():
@@ -233,11 +242,24 @@ class Agent:
                 edges=[edge for edges, _ in rows for edge in edges],
                 latencies=[latency for _, latencies in rows for latency in latencies],
                 proxies=[self._state(status) for status in self.proxies()],
+                calls=[*self._node.registry.telemetry.calls, *(self._calls.report() if self._node.registry.connected else ())],
             )
             fresh = time.monotonic() < self._fresh_until
             if fresh:
                 self._node.registry.hasten()
             await asyncio.sleep(_FIRST_OBSERVATIONS if fresh else _OBSERVATION)
+
+    async def _share_calls(self) -> None:
+        """Asks proxies with much to tell for a part of it."""
+        while True:
+            await asyncio.sleep(_SHARES)
+            for key, workload in tuple(self._workloads.items()):
+                if (share := self._calls.wanted_share(key)) is not None:
+                    with suppress(OSError):
+                        await http1.get(
+                            workload.envoy.admin, f"/runtime_modify?{CALLS_SHARE}={share}", method="POST", timeout=1.0
+                        )
+                        self._calls.shared(key, share)
 
     def _state(self, status: ProxyStatus) -> node_pb2.ProxyState:
         return node_pb2.ProxyState(

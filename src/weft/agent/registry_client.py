@@ -29,6 +29,7 @@ class Telemetry:
     edges: Sequence[node_pb2.EdgeCounters] = ()
     latencies: Sequence[node_pb2.EdgeLatency] = ()
     proxies: Sequence[node_pb2.ProxyState] = ()
+    calls: Sequence[node_pb2.CallCounters] = ()
 
 
 @dataclass(slots=True)
@@ -40,6 +41,7 @@ class _Stream:
     asked: float | None = None
     answers: int = 0
     carried: dict[str, int] = field(default_factory=dict)  # workload -> the report that carried it
+    calls: dict[int, Sequence[node_pb2.CallCounters]] = field(default_factory=dict)  # unanswered: by report
 
 
 class RegistryClient:
@@ -63,6 +65,7 @@ class RegistryClient:
         self._progress = asyncio.Condition()
         self._stream: _Stream | None = None
         self.telemetry = Telemetry()
+        self.on_lost: Callable[[Sequence[node_pb2.CallCounters]], None] = lambda _: None  # calls that nobody took
 
     @property
     def connected(self) -> bool:
@@ -147,6 +150,7 @@ class RegistryClient:
         finally:
             writing.cancel()
             call.cancel()
+            self.on_lost([row for calls in stream.calls.values() for row in calls])
 
     async def _write(self, call: Any, stream: _Stream) -> None:
         self._changed = dict.fromkeys(self._workloads)
@@ -179,6 +183,8 @@ class RegistryClient:
         stream.sequence += 1
         stream.carried.update(dict.fromkeys(changed, stream.sequence))
         telemetry, self.telemetry = self.telemetry, Telemetry()
+        if telemetry.calls:
+            stream.calls[stream.sequence] = telemetry.calls
         return node_pb2.NodeReport(
             complete=complete,
             upsert=[self._workloads[key] for key in changed if key in self._workloads],
@@ -186,12 +192,14 @@ class RegistryClient:
             edges=telemetry.edges,
             latencies=telemetry.latencies,
             proxies=telemetry.proxies,
+            calls=telemetry.calls,
             sequence=stream.sequence,
         )
 
     async def _take(self, stream: _Stream, reply: node_pb2.NodeReply) -> None:
         stream.answers += 1
         stream.asked = None
+        stream.calls = {sequence: calls for sequence, calls in stream.calls.items() if sequence > reply.sequence}
         if reply.bundle:
             self._on_bundle(reply.bundle)
         if reply.HasField("trust"):

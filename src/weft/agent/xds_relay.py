@@ -7,13 +7,14 @@ Unix socket that only the supervisor connects to: the socket Envoys know is the 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import grpc
 from envoy.service.discovery.v3 import discovery_pb2
 
+from weft.agent.calls import Calls
 from weft.agent.certificates import Certificates
 from weft.agent.held import Held, HeldFiles
 from weft.agent.node_client import LOST, NodeClient, ended, why
@@ -23,6 +24,7 @@ from weft.agent.sds import SecretSession, parted
 from weft.envoy.types import ENDPOINTS, SECRET
 
 LOG = logging.getLogger(__name__)
+CALLS_METHOD = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs"
 METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
 _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", -1),
@@ -46,18 +48,22 @@ class XdsRelay(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         client: NodeClient,
         registry: RegistryClient,
         files: HeldFiles,
+        calls: Calls,
     ) -> None:
         self._socket = socket
         self._certificates = certificates
         self._client = client
         self._registry = registry
         self._files = files
+        self._calls = calls
         self.rebind: RebindOf = lambda _: None  # for a proxy, the change its listeners need; None for a sidecar
         self._remembered: dict[str, Held] = {}
         self.streams: dict[str, ProxyStream] = {}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        """The one method that is served, with bytes in and out."""
+        """The methods that are served, with bytes in and out."""
+        if handler_call_details.method == CALLS_METHOD:
+            return grpc.stream_unary_rpc_method_handler(self._take_calls)
         if handler_call_details.method != METHOD:
             return None
         return grpc.stream_stream_rpc_method_handler(self._serve)
@@ -99,6 +105,16 @@ class XdsRelay(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     def endpoints(self, key: str) -> dict[str, bytes]:
         """The endpoint assignments an Envoy holds, by cluster, each a serialized discovery `Resource`."""
         return {name: resource.body for name, resource in self.held(key).get(ENDPOINTS, {}).items()}
+
+    async def _take_calls(self, messages: AsyncIterator[bytes], _: object) -> bytes:
+        """The calls that one worker of an Envoy tells of. The first message says who, and of which port."""
+        told: tuple[str, int] | None = None
+        async for message in messages:
+            told = told or self._calls.stream(message)
+            if told is None:
+                break
+            self._calls.take(*told, message)
+        return b""
 
     async def _serve(self, _: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
         first = await context.read()

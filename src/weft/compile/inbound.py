@@ -10,7 +10,7 @@ from typing import Any
 from envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
-from weft.compile import tls
+from weft.compile import call_log, tls
 from weft.compile.filter_chain import filter_chain, tls_inspector
 from weft.compile.filters import jwt_authn, rbac
 from weft.compile.filters.order import INBOUND, INBOUND_GRPC_WEB
@@ -80,13 +80,18 @@ def _plaintext(of: InboundListener) -> FilterChain:
 def _filters(of: InboundListener, mappers: tuple[dict[str, Any], ...] = (), **words: Any) -> list[Filter]:
     name = f"inbound|{of.number}"
     if not of.protocol.is_http:
-        return [*rbac.network_rbac(of.guard, name), *tcp_proxy(name, (Target(inbound_cluster(of.number)),))]
+        told = tcp_proxy(name, (Target(inbound_cluster(of.number)),), log=call_log.of_connections(of.number))
+        return [*rbac.network_rbac(of.guard, name), *told]
     chain = INBOUND_GRPC_WEB if of.protocol is Protocol.GRPC_WEB else INBOUND
     if of.tokens:
         chain = jwt_authn.before(of.tokens, chain)
     replies = {"mappers": [*mappers, *rbac.denials(of.explain)]}
     routes = inbound_cluster(of.number)
-    return [http_connection_manager(stat_prefix=name, routes=routes, chain=chain, local_reply_config=replies, **words)]
+    log: dict[str, Any] = {
+        "access_log": [call_log.of_requests(of.number)],
+        "access_log_options": {"access_log_flush_interval": duration(call_log.LASTING)},
+    }
+    return [http_connection_manager(stat_prefix=name, routes=routes, chain=chain, local_reply_config=replies, **log, **words)]
 
 
 def inbound_routes(of: InboundRoutes) -> EnvoyResource:

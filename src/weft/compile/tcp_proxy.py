@@ -2,36 +2,42 @@
 https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto
 """
 
+from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
 from envoy.config.listener.v3.listener_components_pb2 import Filter
 from envoy.extensions.filters.network.set_filter_state.v3.set_filter_state_pb2 import Config as SetFilterState
 from envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.sni_dynamic_forward_proxy_pb2 import FilterConfig
 from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 
+from weft.compile.call_log import LASTING
 from weft.compile.filters.dynamic_forward_proxy import dns_cache
 from weft.compile.filters.set_filter_state import dial
 from weft.compile.scope.inputs import Target
 from weft.envoy.names import BLACK_HOLE, PASSTHROUGH, parse_outbound
-from weft.envoy.types import packed
+from weft.envoy.types import duration, packed
 
 NAME = "envoy.filters.network.tcp_proxy"
 _LOTS, _STEP = 1000, 617
 
 
-def tcp_proxy(stat_prefix: str, targets: tuple[Target, ...]) -> list[Filter]:
+def tcp_proxy(stat_prefix: str, targets: tuple[Target, ...], log: AccessLog | None = None) -> list[Filter]:
     """The network filters. No target: the connection is closed. A target that is a name is resolved first; of several names of
     one cluster each connection has one, by weight, and of names of several clusters the heaviest is dialled. Of several
-    tunnels the first is taken."""
+    tunnels the first is taken. `log` is told of connections."""
     chosen = targets or (Target(BLACK_HOLE),)
     named = tuple(target for target in chosen if target.dial)
     if len(named) > 1 and len({target.cluster for target in chosen}) == 1 and named == chosen:
-        return [*_by_lot(named), _proxy(stat_prefix, chosen[:1])]
+        return [*_by_lot(named), _proxy(stat_prefix, chosen[:1], log)]
     if named:
         chosen = (max(named, key=lambda target: (target.weight, target.dial)),)
-    return [*_resolution(chosen[0]), _proxy(stat_prefix, chosen)]
+    return [*_resolution(chosen[0]), _proxy(stat_prefix, chosen, log)]
 
 
-def _proxy(stat_prefix: str, chosen: tuple[Target, ...]) -> Filter:
+def _proxy(stat_prefix: str, chosen: tuple[Target, ...], log: AccessLog | None) -> Filter:
     message = TcpProxy(stat_prefix=stat_prefix, max_connect_attempts={"value": 3})
+    if log is not None:
+        message.access_log.append(log)
+        message.access_log_options.flush_access_log_on_connected = True
+        message.access_log_options.access_log_flush_interval.CopyFrom(duration(LASTING))
     if len(chosen) == 1:
         message.cluster = chosen[0].cluster
     else:

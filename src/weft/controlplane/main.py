@@ -18,13 +18,14 @@ from weft.ca.jwt.server import TokensServicer
 from weft.ca.server import CertificatesServicer, EnrollmentServicer, Lifetimes, Office
 from weft.ca.transport.own_certificate import OwnCertificate
 from weft.ca.transport.server import NODES, STRANGERS, Listener, Peers, RefusalLog, keep
-from weft.controlplane import addresses, collector, extension, metrics, proxy_list
+from weft.controlplane import addresses, call_list, collector, extension, metrics, proxy_list
 from weft.controlplane.admission import Judge
 from weft.controlplane.api.admission import Admission
 from weft.controlplane.api.application import application, version
 from weft.controlplane.api.serve import ApiServer
 from weft.controlplane.api_access import ApiAccess
 from weft.controlplane.asked_protocols import AskedProtocols
+from weft.controlplane.call_record import CallRecord
 from weft.controlplane.canary.canary import Canary
 from weft.controlplane.config import ServeConfig
 from weft.controlplane.grants import CurrentGrants, grants
@@ -90,7 +91,8 @@ class ControlPlane:
         self._asked = AskedProtocols(self._store, self._reconciler, lambda: self._registry.proxies)
         keys = (config.jwks_refresh, config.jwks_authorities, config.root_namespace)
         self._key_sets = KeySets(self._store, self._reconciler, *keys, now)
-        self._observation = Observation()
+        self._calls = CallRecord(config.home / "calls.db", lambda: self._registry.proxies)
+        self._observation = Observation(on_calls=self._calls.observe)
         self._tokens = JoinTokens(config.home / "ca" / "tokens.db")
         self._jwt_keys = JwtKeys(config.home / "ca" / "jwt-keys.json", now)
         self._refusals = RefusalLog()
@@ -125,6 +127,7 @@ class ControlPlane:
             self._recheck(),
             self._keep_bundle(authority),
             self._follow_demand(),
+            self._calls.run(),
             self._ads.run(),
             self._canary.run(),
             self._quarantine.run(),
@@ -140,6 +143,7 @@ class ControlPlane:
 
     async def _load(self) -> None:
         await self._store.open()
+        await self._calls.open()
         for name in self._config.namespaces:
             with contextlib.suppress(Conflict):
                 await self._store.write([Put(Key("namespaces", "", name), _namespace(name), 0)])
@@ -181,7 +185,7 @@ class ControlPlane:
         return Address(wanted.host, await listener.start(wanted.host, wanted.port, services))
 
     def _api(self, access: ApiAccess) -> ApiServer:
-        routes = extension.routes(self._edges, self._proxies, self._mint)
+        routes = extension.routes(self._edges, self._proxies, self._mint, self._called)
         app = application(
             self._store,
             admit=self._admit,
@@ -262,6 +266,9 @@ class ControlPlane:
     def _proxies(self) -> Iterator[Mapping[str, Any]]:
         sessions = {each.proxy: each.session for each in self._ads.proxies()}
         return proxy_list.proxies(self._registry, sessions, self._observation)
+
+    def _called(self, within: float | None, asked: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+        return call_list.listed(call_list.chosen(self._calls.calls(within), asked))
 
     async def _mint(self, node: str, ttl: float) -> str:
         return await asyncio.to_thread(self._tokens.create, node, now(), timedelta(seconds=ttl))

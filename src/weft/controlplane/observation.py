@@ -26,8 +26,14 @@ class ProxyState:
 class Observation:
     """All reports since the control plane began."""
 
-    def __init__(self, window: float = 15.0, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        window: float = 15.0,
+        monotonic: Callable[[], float] = time.monotonic,
+        on_calls: Callable[[Sequence[node_pb2.CallCounters]], None] = lambda _: None,
+    ) -> None:
         self._monotonic = monotonic
+        self._on_calls = on_calls
         self._edges = Edges(window)
         self._states: dict[str, ProxyState] = {}
         self._asked: Asked = {}
@@ -38,8 +44,11 @@ class Observation:
         edges: Sequence[node_pb2.EdgeCounters],
         latencies: Sequence[node_pb2.EdgeLatency],
         proxies: Sequence[node_pb2.ProxyState],
+        calls: Sequence[node_pb2.CallCounters] = (),
     ) -> None:
         """Takes the measurements of one report of `node`."""
+        if calls:
+            self._on_calls(calls)
         now = self._monotonic()
         if edges or latencies:
             self._edges.observe(map(_counters, edges), map(_latency, latencies), now)

@@ -51,6 +51,7 @@ class Telemetry(Protocol):
         edges: Sequence[node_pb2.EdgeCounters],
         latencies: Sequence[node_pb2.EdgeLatency],
         proxies: Sequence[node_pb2.ProxyState],
+        calls: Sequence[node_pb2.CallCounters],
     ) -> None:
         """All of it is of workloads that `node` registered."""
         ...
@@ -154,13 +155,14 @@ class RegistryServicer(node_pb2_grpc.RegistryServicer):  # type: ignore[misc]  #
         await self._send(stream, message.sequence, refused)
 
     def _observe(self, node: str, message: node_pb2.NodeReport) -> None:
-        if message.edges or message.latencies or message.proxies:
+        if message.edges or message.latencies or message.proxies or message.calls:
             mine = self._registry.node_of
             self._telemetry.observe(
                 node,
                 [one for one in message.edges if mine(one.proxy) == node],
                 [one for one in message.latencies if mine(one.proxy) == node],
                 [one for one in message.proxies if mine(one.proxy) == node],
+                [one for one in message.calls if mine(one.proxy) == node],
             )
 
     async def _send(self, stream: _Stream, sequence: int, refused: Mapping[str, str] = {}) -> None:

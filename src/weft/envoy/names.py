@@ -10,6 +10,7 @@ IDENTITY_SECRET = "default"  # the workload's certificate and key
 TRUST_SECRET = "ROOTCA"  # the trust bundle
 CALLING_WORKLOAD = "weft.workload"  # filter state of an application's connection: who it is, `namespace/name`
 CALLING_IDENTITY = "weft.identity"  # and its SPIFFE ID
+CALLS_SHARE = "weft.calls"  # runtime key: of how many calls in ten thousand the agent is told
 NOT_REACHED = "x-weft-not-reached"  # of a sidecar's answer to the mesh: its application has not seen the request
 
 

@@ -216,8 +216,38 @@ class ProxyState(_message.Message):
     listeners: _containers.ScalarMap[str, int]
     def __init__(self, proxy: _Optional[str] = ..., certificate_not_after: _Optional[int] = ..., connected: _Optional[bool] = ..., listeners: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
+class CallCounters(_message.Message):
+    __slots__ = ("proxy", "port", "identity", "address", "transport", "method", "host", "path", "denied_by", "shadow", "count", "first_seen", "last_seen")
+    PROXY_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    TRANSPORT_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    DENIED_BY_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SEEN_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEEN_FIELD_NUMBER: _ClassVar[int]
+    proxy: str
+    port: int
+    identity: str
+    address: str
+    transport: str
+    method: str
+    host: str
+    path: str
+    denied_by: str
+    shadow: str
+    count: int
+    first_seen: int
+    last_seen: int
+    def __init__(self, proxy: _Optional[str] = ..., port: _Optional[int] = ..., identity: _Optional[str] = ..., address: _Optional[str] = ..., transport: _Optional[str] = ..., method: _Optional[str] = ..., host: _Optional[str] = ..., path: _Optional[str] = ..., denied_by: _Optional[str] = ..., shadow: _Optional[str] = ..., count: _Optional[int] = ..., first_seen: _Optional[int] = ..., last_seen: _Optional[int] = ...) -> None: ...
+
 class NodeReport(_message.Message):
-    __slots__ = ("complete", "upsert", "remove", "edges", "latencies", "proxies", "sequence")
+    __slots__ = ("complete", "upsert", "remove", "edges", "latencies", "proxies", "sequence", "calls")
     COMPLETE_FIELD_NUMBER: _ClassVar[int]
     UPSERT_FIELD_NUMBER: _ClassVar[int]
     REMOVE_FIELD_NUMBER: _ClassVar[int]
@@ -225,6 +255,7 @@ class NodeReport(_message.Message):
     LATENCIES_FIELD_NUMBER: _ClassVar[int]
     PROXIES_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
     complete: bool
     upsert: _containers.RepeatedCompositeFieldContainer[Workload]
     remove: _containers.RepeatedScalarFieldContainer[str]
@@ -232,7 +263,8 @@ class NodeReport(_message.Message):
     latencies: _containers.RepeatedCompositeFieldContainer[EdgeLatency]
     proxies: _containers.RepeatedCompositeFieldContainer[ProxyState]
     sequence: int
-    def __init__(self, complete: _Optional[bool] = ..., upsert: _Optional[_Iterable[_Union[Workload, _Mapping]]] = ..., remove: _Optional[_Iterable[str]] = ..., edges: _Optional[_Iterable[_Union[EdgeCounters, _Mapping]]] = ..., latencies: _Optional[_Iterable[_Union[EdgeLatency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyState, _Mapping]]] = ..., sequence: _Optional[int] = ...) -> None: ...
+    calls: _containers.RepeatedCompositeFieldContainer[CallCounters]
+    def __init__(self, complete: _Optional[bool] = ..., upsert: _Optional[_Iterable[_Union[Workload, _Mapping]]] = ..., remove: _Optional[_Iterable[str]] = ..., edges: _Optional[_Iterable[_Union[EdgeCounters, _Mapping]]] = ..., latencies: _Optional[_Iterable[_Union[EdgeLatency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyState, _Mapping]]] = ..., sequence: _Optional[int] = ..., calls: _Optional[_Iterable[_Union[CallCounters, _Mapping]]] = ...) -> None: ...
 
 class NodeReply(_message.Message):
     __slots__ = ("sequence", "bundle", "refused", "trust")
