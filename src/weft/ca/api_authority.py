@@ -14,7 +14,7 @@ from cryptography import x509
 
 from weft.ca import certificate, keys
 from weft.ca.certificate import CLIENT, SERVER, Issuer, Leaf
-from weft.ca.csr import key_pem, new_key, private_key
+from weft.ca.csr import key_pem, new_key, private_key, verified_key
 from weft.ca.rotation import is_due
 
 SERVER_LIFE = timedelta(days=90)
@@ -57,6 +57,13 @@ def api_identity(folder: Path, now: datetime, hosts: Iterable[str | IPv4Address 
         _pair(folder / "server.pem", Leaf(names, (SERVER,), certificate.name("weft-api")), issuer, SERVER_LIFE, now),
         _pair(folder / "admin.pem", Leaf((), (CLIENT,), ADMIN), issuer, ADMIN_LIFE, now),
     )
+
+
+def client_certificate(folder: Path, csr: bytes, user: str, groups: Iterable[str], life: timedelta, now: datetime) -> bytes:
+    """A client certificate (PEM) for the key of a CSR (DER), which may ask for no name. Raises csr.InvalidRequest."""
+    issuer = _authority(folder / "ca.pem", now)
+    what = Leaf((), (CLIENT,), certificate.name(user, *groups))
+    return certificate.pem(certificate.leaf(verified_key(csr, ""), what, issuer, life, now))
 
 
 def _authority(path: Path, now: datetime) -> Issuer:

@@ -49,6 +49,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("proxies", "weft.cli.proxies", "List proxies: sync state, version, certificate.", _SEE),
     Command("proxy", "weft.cli.proxy", "Look into a proxy: `weft proxy config SERVICE clusters`.", _SEE),
     Command("compile", "weft.cli.compile", "Print what a proxy would get, with no server running.", _SEE),
+    Command("audit", "weft.cli.audit", "List who changed what, and what it was before.", _SEE),
+    Command("user", "weft.cli.user", "Let others use the API, as viewer, operator or admin.", _PARTS),
     Command("backup", "weft.cli.backup", "Copy the store and the CA to one file.", _PARTS),
     Command("restore", "weft.cli.restore", "Put a backup in place of the store and the CA.", _PARTS),
     Command("serve", "weft.cli.serve", "Run the control plane.", _PARTS),

@@ -26,6 +26,18 @@ def serve(
     jwks_refresh: Annotated[
         str, typer.Option(envvar="WEFT_JWKS_REFRESH", help="How often the keys of token issuers (jwksUri) are fetched anew.")
     ] = "20m",
+    oidc_issuer: Annotated[
+        str, typer.Option(envvar="WEFT_OIDC_ISSUER", help="An OpenID provider whose tokens callers of the API may come with.")
+    ] = "",
+    oidc_audience: Annotated[
+        str, typer.Option(envvar="WEFT_OIDC_AUDIENCE", help="The client ID that these tokens must be for.")
+    ] = "",
+    oidc_role: Annotated[
+        list[str] | None,
+        typer.Option(envvar="WEFT_OIDC_ROLE", help="GROUP=ROLE: who is in the group has the role viewer, operator or admin."),
+    ] = None,
+    oidc_username_claim: Annotated[str, typer.Option(help="The claim that says who it is.")] = "sub",
+    oidc_groups_claim: Annotated[str, typer.Option(help="The claim that says in which groups.")] = "groups",
     jwks_ca: Annotated[
         str, typer.Option(envvar="WEFT_JWKS_CA", help="A PEM file with roots that token issuers may have, beside the system's.")
     ] = "",
@@ -37,10 +49,14 @@ def serve(
     from weft.cli.times import seconds
 
     prepare()
+    from weft.controlplane.api_tokens import OidcSettings
+    from weft.controlplane.api_tokens import oidc_role as oidc_role_of
     from weft.controlplane.config import ServeConfig, address
     from weft.controlplane.main import run
 
     log_to_stderr(settings(ctx).log_format.value)
+    if oidc_issuer and not oidc_audience:
+        raise typer.BadParameter("--oidc-issuer needs --oidc-audience: else tokens that are for others would be taken")
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         config = ServeConfig(
@@ -54,6 +70,11 @@ def serve(
             certificate_lifetime=seconds(certificate_lifetime),
             jwks_refresh=seconds(jwks_refresh),
             jwks_authorities=jwks_ca,
+            oidc=OidcSettings(
+                oidc_issuer, oidc_audience, tuple(map(oidc_role_of, oidc_role or ())), oidc_username_claim, oidc_groups_claim
+            )
+            if oidc_issuer
+            else None,
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None

@@ -7,10 +7,10 @@ copied elsewhere works until its own certificate ends, since the authority remai
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from weft.ca.api_authority import ApiIdentity, api_identity
+from weft.ca.api_authority import ApiIdentity, api_identity, client_certificate
 from weft.controlplane.api import kubeconfig
 from weft.controlplane.api.serve import ApiServer, Tls
 
@@ -43,6 +43,10 @@ class ApiAccess:
         )
         kubeconfig.write(self._home / "kubeconfig", document)
 
+    def sign(self, csr: bytes, user: str, group: str, life: timedelta) -> bytes:
+        """A client certificate (PEM) for the key of a CSR (DER). Raises csr.InvalidRequest."""
+        return client_certificate(self._folder, csr, user, (group,), life, self._clock())
+
     def renew(self, server: ApiServer, address: str) -> bool:
         """Renews what is due and takes it into use; whether anything was."""
         held, self._identity = self._identity, self._current()
@@ -66,4 +70,8 @@ class ApiAccess:
                 log.error('event=renewal-failed of=api reason="%s"', error)
 
     def _current(self) -> ApiIdentity:
-        return api_identity(self._home / "ca" / "api", self._clock())
+        return api_identity(self._folder, self._clock())
+
+    @property
+    def _folder(self) -> Path:
+        return self._home / "ca" / "api"

@@ -3,13 +3,15 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from weft.controlplane.api_tokens import OidcSettings
 from weft.model.workload import Address
 
 
 @dataclass(frozen=True, slots=True)
 class ServeConfig:
-    """Addresses with port 0 get a free port; `serve.json` in `home` tells which. `certificate_lifetime` and
-    `jwks_refresh` are in seconds; `jwks_authorities` is a file with roots that token issuers may have, beside the system's."""
+    """Addresses with port 0 get a free port; `serve.json` in `home` tells which. `certificate_lifetime` and `jwks_refresh` are
+    in seconds. `jwks_authorities` is a file with roots that token issuers may have, beside the system's; with `oidc` callers
+    of the API may come with tokens."""
 
     home: Path
     name: str = ""  # of the mesh, as the kubeconfig's context
@@ -25,6 +27,7 @@ class ServeConfig:
     lease: float = 10.0
     jwks_refresh: float = 20 * 60.0
     jwks_authorities: str = ""
+    oidc: OidcSettings | None = None
     namespaces: tuple[str, ...] = field(default=("default", "istio-system", "weft-system"))
 
 

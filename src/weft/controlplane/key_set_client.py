@@ -5,9 +5,9 @@ key, and is there by mistake, is left behind. https://openid.net/specs/openid-co
 """
 
 import json
+import ssl
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
-from ssl import SSLContext
 from typing import Any
 
 import httpx
@@ -23,11 +23,19 @@ class Unfetched(Exception):
     """The keys were not to be had; says why."""
 
 
-async def key_set(at: str, patience: float, trusted: SSLContext, issuers: frozenset[str] = frozenset()) -> str:
+def trusted(authorities: str) -> ssl.SSLContext:
+    """The system's roots, and those in the file `authorities`, unless it is empty. Raises OSError."""
+    made = ssl.create_default_context()
+    if authorities:
+        made.load_verify_locations(authorities)
+    return made
+
+
+async def key_set(at: str, patience: float, trust: ssl.SSLContext, issuers: frozenset[str] = frozenset()) -> str:
     """The key set at `at`, in one spelling whatever the order of its keys. `patience` is in seconds, for all of it. An OpenID
     configuration must be of one of `issuers`. Raises Unfetched."""
     limits: dict[str, Any] = {"timeout": patience, "follow_redirects": True, "max_redirects": _REDIRECTS}
-    async with httpx.AsyncClient(trust_env=False, verify=trusted, **limits) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=trust, **limits) as client:
         said = await _document(client, at)
         if "keys" not in said and "jwks_uri" in said:
             if said.get("issuer") not in issuers:

@@ -10,7 +10,6 @@ import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -51,22 +50,21 @@ class _Wanted:
 
 
 class KeySets:
-    """The fetching. `refresh`: seconds from one to the next. `authorities`: a file with more roots to trust, may be empty."""
+    """The fetching. `refresh`: seconds from one to the next. `trusted`: whom to believe that it is the issuer."""
 
     def __init__(
         self,
         store: Store,
         reconciler: Reconciler,
         refresh: float,
-        authorities: str,
+        trusted: ssl.SSLContext,
         namespace: str,
         now: Callable[[], datetime],
     ) -> None:
         self._store, self._reconciler, self._now = store, reconciler, now
-        self._refresh, self._namespace, self._authorities = refresh, namespace, authorities
+        self._refresh, self._namespace, self._trusted = refresh, namespace, trusted
         self._due: dict[str, _Due] = {}
         self._wake = asyncio.Event()
-        self._trusted: ssl.SSLContext | None = None
 
     def touched(self) -> None:
         """Some RequestAuthentication is another one now."""
@@ -96,20 +94,13 @@ class KeySets:
     async def _update(self, at: str, wanted: _Wanted) -> None:
         due, clock = self._due[at], asyncio.get_running_loop().time()
         try:
-            found, problem = await key_set(at, wanted.patience, self._trust(), wanted.issuers), ""
+            found, problem = await key_set(at, wanted.patience, self._trusted, wanted.issuers), ""
             due.failures, due.fetched, due.when = 0, self._now(), clock + self._refresh
         except Unfetched as why:
             found, problem = "", str(why)
             due.when = clock + min(_FIRST_RETRY * 2**due.failures, _LAST_RETRY, self._refresh)
             due.failures = min(due.failures + 1, 10)
         await self._write(at, found, problem, due.fetched)
-
-    def _trust(self) -> ssl.SSLContext:
-        if self._trusted is None:
-            self._trusted = ssl.create_default_context()
-            if self._authorities:
-                self._trusted.load_verify_locations(Path(self._authorities))
-        return self._trusted
 
     async def _write(self, at: str, found: str, problem: str, fetched: datetime | None) -> None:
         key = Key("configmaps", self._namespace, key_set_name(at))
@@ -158,7 +149,7 @@ class KeySets:
 
     async def _problem(self, at: str, wanted: _Wanted) -> str:
         try:
-            await key_set(at, wanted.patience, self._trust(), wanted.issuers)
+            await key_set(at, wanted.patience, self._trusted, wanted.issuers)
         except Unfetched as why:
             return str(why)
         return ""

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -18,17 +18,20 @@ from weft.ca.jwt.server import TokensServicer
 from weft.ca.server import CertificatesServicer, EnrollmentServicer, Lifetimes, Office
 from weft.ca.transport.own_certificate import OwnCertificate
 from weft.ca.transport.server import NODES, STRANGERS, Listener, Peers, RefusalLog, keep
-from weft.controlplane import addresses, call_list, collector, extension, metrics, proxy_list
+from weft.controlplane import access_routes, addresses, call_list, collector, extension, metrics, proxy_list
 from weft.controlplane.admission import Judge
 from weft.controlplane.api.admission import Admission
 from weft.controlplane.api.application import application, version
 from weft.controlplane.api.serve import ApiServer
 from weft.controlplane.api_access import ApiAccess
+from weft.controlplane.api_tokens import ApiTokens
 from weft.controlplane.asked_protocols import AskedProtocols
+from weft.controlplane.audit_log import AuditLog
 from weft.controlplane.call_record import CallRecord
 from weft.controlplane.canary.canary import Canary
 from weft.controlplane.config import ServeConfig
 from weft.controlplane.grants import CurrentGrants, grants
+from weft.controlplane.key_set_client import trusted
 from weft.controlplane.key_sets import RESOURCE, KeySets
 from weft.controlplane.observation import Observation
 from weft.controlplane.plain_server import PlainServer
@@ -89,8 +92,10 @@ class ControlPlane:
             judge=self._quarantine.judge,
         )
         self._asked = AskedProtocols(self._store, self._reconciler, lambda: self._registry.proxies)
-        keys = (config.jwks_refresh, config.jwks_authorities, config.root_namespace)
-        self._key_sets = KeySets(self._store, self._reconciler, *keys, now)
+        issuers = trusted(config.jwks_authorities)
+        self._key_sets = KeySets(self._store, self._reconciler, config.jwks_refresh, issuers, config.root_namespace, now)
+        self._api_tokens = ApiTokens(config.oidc, issuers) if config.oidc else None
+        self._audit = AuditLog(config.home / "audit.log", now)
         self._calls = CallRecord(config.home / "calls.db", lambda: self._registry.proxies)
         self._observation = Observation(on_calls=self._calls.observe)
         self._tokens = JoinTokens(config.home / "ca" / "tokens.db")
@@ -185,16 +190,20 @@ class ControlPlane:
         return Address(wanted.host, await listener.start(wanted.host, wanted.port, services))
 
     def _api(self, access: ApiAccess) -> ApiServer:
-        routes = extension.routes(self._edges, self._proxies, self._mint, self._called)
+        extended = extension.routes(self._edges, self._proxies, self._mint, self._called)
+        routes = (*extended, *access_routes.routes(access.sign, self._audit))
         app = application(
             self._store,
             admit=self._admit,
             version=version(__version__),
             extensions=routes,
             stopping=self._stopping,
+            note=self._audit.write,
+            verify=self._api_tokens.verify if self._api_tokens else None,
         )
         wanted = addresses.wanted(self._config.home, "api", self._config.api)
-        return ApiServer(app, wanted.host, wanted.port, access.tls, stopping=self._stopping)
+        tls = replace(access.tls, tokens=self._api_tokens is not None)
+        return ApiServer(app, wanted.host, wanted.port, tls, stopping=self._stopping)
 
     async def _admit(self, changes: Sequence[Admission]) -> tuple[Finding, ...]:
         """An error is the last word; what else there is to say takes a look outside."""

@@ -65,7 +65,7 @@ async def served(identity: ApiIdentity) -> AsyncIterator[Served]:
     stopping = asyncio.Event()
 
     async def who(request: Request) -> Response:
-        return JSONResponse({"peer": request.state.peer, "length": len(await request.body())})
+        return JSONResponse({"peer": request.state.peer.name, "length": len(await request.body())})
 
     async def stream(_: Request) -> Response:
         async def lines() -> AsyncIterator[bytes]:

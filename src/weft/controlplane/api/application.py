@@ -14,8 +14,10 @@ from starlette.routing import BaseRoute, Route
 
 from weft.controlplane.api import bulk, discovery, lifecycle, media, openapi, patch, protobuf, requests, reviews, watching
 from weft.controlplane.api.admission import Admit, admit_all
-from weft.controlplane.api.change import Options, Resources
+from weft.controlplane.api.caller import Caller, Verify
+from weft.controlplane.api.change import Change, Options, Resources
 from weft.controlplane.api.fairness import Fairness
+from weft.controlplane.api.gate import Gate, Note
 from weft.controlplane.api.limits import MAX_BODY, BodyLimit
 from weft.controlplane.api.requests import Page, Wanted, revision_number
 from weft.controlplane.api.responses import answer, refusal
@@ -56,14 +58,19 @@ def application(
     extensions: Sequence[BaseRoute] = (),
     stopping: asyncio.Event | None = None,
     max_body: int = MAX_BODY,
+    note: Note | None = None,
+    verify: Verify | None = None,
 ) -> Starlette:
     """The ASGI application over `store`. `ready` says what is missing, or nothing. `extensions` are routes of others, below
-    `/weft/v1`. `stopping`, when set, ends all watches, so that connections can close. The state of a served request has
-    `peer`, the common name of the client's certificate (see `serve`)."""
+    `/weft/v1`. `stopping`, when set, ends all watches, so that connections can close. With `note` only
+    callers with a role are let in, by the certificate that the state of a request has as `peer` (see `serve`) or a token that
+    `verify` knows, and what they changed is noted (see `gate`)."""
     api = Api(Resources(store, kinds, admit), version, ready, stopping or asyncio.Event())
     routes = [*extensions, *api.routes()]
     handlers: Mapping[Any, Any] = {Refused: _refused, HTTPException: _http_error, Exception: _bug}
     around = [Middleware(Fairness), Middleware(BodyLimit, limit=max_body)]
+    if note:
+        around.append(Middleware(Gate, kinds=kinds, note=note, verify=verify))
     return Starlette(routes=routes, exception_handlers=handlers, middleware=around)
 
 
@@ -149,7 +156,7 @@ class Api:
 
     async def apply(self, request: Request) -> Response:
         """`/weft/v1/apply`."""
-        done = await bulk.apply(self._resources, await request.body())
+        done = await bulk.apply(self._resources, await request.body(), _caller(request), _noted(request))
         return answer(done.body(), 200 if done.applied else 422)
 
     async def core(self, request: Request) -> Response:
@@ -185,7 +192,7 @@ class Api:
 
     async def review(self, request: Request) -> Response:
         """The reviews of what the client may do."""
-        return answer(reviews.review(await _body(request), request.state.peer, self._resources.kinds), 201)
+        return answer(reviews.review(await _body(request), _caller(request), self._resources.kinds), 201)
 
     async def resource(self, request: Request) -> Response:
         """Everything below a group's version: objects and collections."""
@@ -335,8 +342,25 @@ def _options(request: Request, asked: Target, said: Json | None = None) -> Optio
         raise Refused(422, "Invalid", f'PatchOptions.meta.k8s.io "" is invalid: {cause.field}: {cause.message}', causes=[cause])
     manager = manager or request.headers.get("user-agent", "").partition("/")[0][:128] or "unknown"
     return Options(
-        bool(dry_run), validation, manager=manager, api_version=asked.api_version, force=_flag(request, "force")
-    )  # fmt: skip
+        bool(dry_run),
+        validation,
+        manager=manager,
+        api_version=asked.api_version,
+        force=_flag(request, "force"),
+        noted=_noted(request),
+    )
+
+
+def _noted(request: Request) -> Callable[[Sequence[Change]], None]:
+    """Where the gate, if there is one, keeps what was changed."""
+    changes: list[Change] = getattr(request.state, "changes", [])
+    return changes.extend
+
+
+def _caller(request: Request) -> Caller:
+    """Whom the gate has let in; without one the API is open."""
+    found = getattr(request.state, "caller", None)
+    return found if isinstance(found, Caller) else Caller("", ("system:masters",))
 
 
 async def _body(request: Request) -> Any:

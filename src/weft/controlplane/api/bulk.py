@@ -7,14 +7,17 @@ with its kind, namespace, name and `outcome` (created, configured, unchanged), a
 As `kubectl apply`, it keeps in an annotation what was applied, and removes fields that were in it and are no longer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from weft.controlplane.api import lifecycle, ownership
+from weft.controlplane.api.caller import Caller
 from weft.controlplane.api.change import Change, Options, Resources, judged, settled, writer, written
+from weft.controlplane.api.forbidden import forbidden
+from weft.controlplane.api.roles import permits
 from weft.controlplane.api.status import Refused, bad_request
 from weft.controlplane.api.target import Target
 from weft.controlplane.api.three_way import annotated, updated
@@ -51,22 +54,30 @@ class Answer:
         return {"applied": self.applied, "results": self.results, "findings": self.findings}
 
 
-async def apply(resources: Resources, sent: bytes) -> Answer:
-    """Applies what was sent. Raises Refused (400) when it is no such request."""
+async def apply(
+    resources: Resources, sent: bytes, caller: Caller, noted: Callable[[Sequence[Change]], None] = lambda _: None
+) -> Answer:
+    """Applies what was sent for `caller`; `noted` is told of what was changed. Raises Refused (400) when it is no such
+    request, and 403 when the caller may not write one of the objects."""
     try:
         request = msgspec.json.decode(sent, type=Request)
     except msgspec.DecodeError as problem:
         raise bad_request(f"not a request to apply: {problem}") from None
-    options = Options(request.dry_run, request.field_validation, frozenset(request.refuse), request.field_manager)
+    options = Options(
+        request.dry_run, request.field_validation, frozenset(request.refuse), request.field_manager, noted=noted
+    )
     async with resources.writing:
-        return await settled(lambda: _apply(resources, request.objects, options))
+        return await settled(lambda: _apply(resources, request.objects, options, caller))
 
 
-async def _apply(resources: Resources, objects: Sequence[Json], options: Options) -> Answer:
+async def _apply(resources: Resources, objects: Sequence[Json], options: Options, caller: Caller) -> Answer:
     unreadable = [(number, found) for number, raw in enumerate(objects) if (found := _unreadable(raw, resources.kinds))]
     if unreadable:
         return Answer(False, [], [_json(found, number) for number, found in unreadable])
     places = _places(resources, objects)
+    for kind, key in places:
+        if not permits(caller.role, "patch", kind, key.namespace or (key.name if kind.resource == "namespaces" else "")):
+            raise forbidden(caller, "patch", kind, key.namespace, key.name)
     numbers = {key: number for number, (_, key) in enumerate(places)}  # of an object that stands there twice, the last
     changes = [
         _change(resources, objects[number], places[number], await resources.store.get(key), options)

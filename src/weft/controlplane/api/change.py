@@ -72,7 +72,7 @@ class Change:
 class Options:
     """How a write is to be made. `validation` is Kubernetes' fieldValidation: Strict, Warn or Ignore. `refuse`: codes of
     findings that refuse it although they are no errors. `manager` is who writes (`fieldManager`), `api_version` the version it
-    speaks, `force` whether an apply takes fields from other managers."""
+    speaks, `force` whether an apply takes fields from other managers; `noted` is told of what was changed."""
 
     dry_run: bool = False
     validation: str = "Warn"
@@ -80,6 +80,7 @@ class Options:
     manager: str = "unknown"
     api_version: str = ""
     force: bool = False
+    noted: Callable[[Sequence["Change"]], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ async def written(resources: Resources, changes: Sequence[Change], options: Opti
         answers = iter(await resources.store.write([_write(change) for change in busy]) if busy else ())
     except Conflict as problem:
         raise raced(next(change.kind for change in busy if change.key == problem.key), problem.key.name) from None
+    options.noted(busy)
     return [change.old.body if change.idle and change.old else next(answers).body for change in changes]
 
 

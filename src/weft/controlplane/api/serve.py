@@ -19,6 +19,8 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from weft.controlplane.api.caller import subject
+
 log = logging.getLogger("weft.api")
 
 PIECE = 4096
@@ -33,6 +35,7 @@ class Tls:
     certificate: Path
     key: Path
     client_authority: Path
+    tokens: bool = False  # whether a client may come with a token instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,11 @@ class Limits:
 
 
 def context(tls: Tls) -> ssl.SSLContext:
-    """TLS 1.2 or newer; a client without a certificate of the authority is refused. Raises OSError for unreadable files."""
+    """TLS 1.2 or newer; a client without a certificate of the authority is refused, unless there are tokens. Raises OSError for
+    unreadable files."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.verify_mode = ssl.CERT_REQUIRED
+    made.verify_mode = ssl.CERT_OPTIONAL if tls.tokens else ssl.CERT_REQUIRED
     made.load_cert_chain(tls.certificate, tls.key)
     made.load_verify_locations(tls.client_authority)
     made.set_alpn_protocols(["http/1.1"])
@@ -179,7 +183,7 @@ class Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Notes who it is, and waits for a request's head."""
-        self.app_state = {"peer": common_name(transport.get_extra_info("peercert"))}
+        self.app_state = {"peer": subject(transport.get_extra_info("peercert"))}
         super().connection_made(transport)
         self._await("head", self._limits.head)
 
@@ -220,12 +224,3 @@ class Protocol(H11Protocol):
         peer = "{}:{}".format(*self.client) if self.client else "?"
         log.warning('event=refused peer=%s reason="the %s of a request did not arrive in time"', peer, self._awaited)
         self.transport.abort()
-
-
-def common_name(certificate: Any) -> str:
-    """The common name of a peer's certificate as `ssl` gives it; empty when it has none."""
-    for part in (certificate or {}).get("subject", ()):
-        for name, value in part:
-            if name == "commonName":
-                return str(value)
-    return ""
