@@ -150,6 +150,23 @@ async def test_a_child_s_end_is_told(tmp_path: Path) -> None:
     assert children.processes.all() == ()
 
 
+async def test_a_child_that_ends_at_once_is_not_waited_for(tmp_path: Path) -> None:
+    """When many end together, one may be reaped before whoever stops it has done anything else."""
+    children = _Children(tmp_path)
+    pid = children.spawn("import time; print('up', flush=True); time.sleep(60)")
+    await children.written("up")
+
+    def reap() -> None:
+        while _runs(pid):
+            time.sleep(0.01)
+        children.processes._reap()
+
+    stopped = asyncio.create_task(children.processes.stop("a", grace=0.1))
+    asyncio.get_running_loop().call_soon(reap)
+    async with asyncio.timeout(5):
+        await stopped
+
+
 async def test_a_name_is_started_once(tmp_path: Path) -> None:
     """While it runs, to start it again gives the same process."""
     children = _Children(tmp_path)

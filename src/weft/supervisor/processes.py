@@ -84,9 +84,12 @@ class Processes:
 
     async def ended(self, name: str) -> Ended:
         """Waits for the end of the child `name`, which runs."""
+        return await self._end(name)
+
+    def _end(self, name: str) -> asyncio.Future[Ended]:
         future: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(name, []).append(future)
-        return await future
+        return future
 
     def signal(self, name: str, number: Signals) -> None:
         """Sends a signal to the child's whole group."""
@@ -98,7 +101,7 @@ class Processes:
         """Ends a child: asks with `number`, and kills it when it has not ended after `grace` seconds."""
         if name not in self._running:
             return
-        end = asyncio.ensure_future(self.ended(name))
+        end = self._end(name)  # before the signal: when many end at once, this one may be reaped before anything else runs
         try:
             self.signal(name, number)
             _, pending = await asyncio.wait({end}, timeout=grace)
