@@ -42,6 +42,8 @@ def words(of: Outcome, call: Call) -> dict[str, Any]:
         said |= {"route": of.matched.route, "origin": of.matched.origin, "virtual host": of.matched.virtual_host}
     if of.unread:
         said["filters"] = list(of.unread)
+    if of.limits:
+        said["limits"] = list(of.limits)
     return said | _action(of.action, call)
 
 

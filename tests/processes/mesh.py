@@ -184,7 +184,7 @@ class RunningMesh:
     def dynamic_clusters(self, instance: str) -> set[str]:
         """The clusters that the control plane gave to a proxy."""
         found = json.loads(self.weft("proxy", "config", instance, "clusters", "-o", "json").out)
-        return {each["name"] for each in found} - {"xds-grpc", "connect_inner"}
+        return {each["name"] for each in found} - {"xds-grpc", "connect_inner", "weft-limiter"}
 
     def endpoints(self) -> dict[str, bool]:
         """The registered workloads by name, and whether each is healthy."""

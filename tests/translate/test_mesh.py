@@ -25,6 +25,11 @@ def _entry(address: str, more: str = "") -> str:
     return f"{{hosts: [api.example, '*.wild'], resolution: STATIC, {ports}, endpoints: [{{address: {address}}}]{more}}}"
 
 
+def _rate_limit(namespace: str, spec: str) -> str:
+    meta = f"{{name: rl, namespace: {namespace}}}"
+    return f"{{apiVersion: mesh.weft.dev/v1alpha1, kind: RateLimit, metadata: {meta}, spec: {{{spec}}}}}"
+
+
 def _routes(host: str, destination: str, more: str = "") -> str:
     return f"{{hosts: ['{host}']{more}, http: [{{route: [{{destination: {{{destination}}}}}]}}]}}"
 
@@ -142,6 +147,9 @@ POOL: tuple[Resource, ...] = tuple(
             f"{{apiVersion: mesh.weft.dev/v1alpha1, kind: TrafficDefaults, metadata: {{name: {one}}}, spec: {{timeout: {time}}}}}"
             for one, time in (("t-1", "1s"), ("t-1", "2s"), ("t-2", "3s"))
         ),
+        _rate_limit("default", "rules: [{limit: {requests: 1}}]"),
+        _rate_limit("default", "targetRefs: [{group: '', kind: Service, name: web}], rules: [{limit: {connections: 2}}]"),
+        _rate_limit("istio-system", "mode: GLOBAL, rules: [{per: ['request.headers[x-a]'], limit: {requests: 3}}]"),
         "{apiVersion: v1, kind: Namespace, metadata: {name: default}}",
         "{apiVersion: v1, kind: Namespace, metadata: {name: other, labels: {routes: mine}}}",
         *(api("GatewayClass", "weft", f"{{controllerName: {one}}}", namespace="") for one in ("mesh.weft.dev/gateway", "a.b/c")),

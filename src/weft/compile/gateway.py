@@ -6,8 +6,8 @@ from envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain
 
 from weft.compile import tls
 from weft.compile.filter_chain import filter_chain, tls_inspector
-from weft.compile.filters import jwt_authn, rbac
-from weft.compile.filters.order import GATEWAY
+from weft.compile.filters import jwt_authn, local_ratelimit, ratelimit, rbac
+from weft.compile.filters.order import GATEWAY, widened
 from weft.compile.http_connection_manager import http_connection_manager
 from weft.compile.quic import quic_chain, quic_listener
 from weft.compile.scope.inputs import GatewayListener, HttpsChain, L4Chain, QuicListener
@@ -24,7 +24,7 @@ def gateway(of: GatewayListener) -> EnvoyResource:
     name = gateway_listener(of.port)
     chains = [_https(of, chain) for chain in of.https] + [_l4(of, chain) for chain in of.l4]
     if of.routes:
-        chains.append(filter_chain(of.routes, [_http(of, of.routes)]))
+        chains.append(filter_chain(of.routes, [*_counted(of), _http(of, of.routes)]))
     inspected = [tls_inspector()] if of.https or any(chain.tls for chain in of.l4) else []
     message = socket_listener(name, of.address, chains, "OUTBOUND", listener_filters=inspected)
     clusters = {cluster for chain in of.l4 for cluster in targets_used(chain.targets)}
@@ -51,20 +51,25 @@ def _http(of: GatewayListener, routes: str, **words: Any) -> Filter:
     return http_connection_manager(
         stat_prefix=f"outbound_{gateway_listener(of.port)}",
         routes=routes,
-        chain=jwt_authn.before(of.tokens, GATEWAY, rerouted=True),
+        chain=jwt_authn.before(of.tokens, widened(GATEWAY, of.slots), rerouted=True),
         use_remote_address={"value": True},
         forward_client_cert_details="SANITIZE_SET",
         set_current_client_cert_details={"uri": True, "subject": {"value": True}, "dns": True},
         request_headers_timeout=duration(_HEADERS_WITHIN),
         server_header_transformation="APPEND_IF_ABSENT",
-        local_reply_config={"mappers": rbac.denials(of.explain, at_gateway=True)},
+        local_reply_config={"mappers": [*rbac.denials(of.explain, at_gateway=True), *local_ratelimit.refusals()]},
         **words,
     )
 
 
+def _counted(of: GatewayListener) -> list[Filter]:
+    """What counts connections."""
+    return [*local_ratelimit.network_local_ratelimit(of.limits), *ratelimit.network_ratelimit(of.limits)]
+
+
 def _https(of: GatewayListener, chain: HttpsChain) -> FilterChain:
     socket = tls.server(chain.ends, of.trust_domain)
-    filters = [_http(of, chain.routes)]
+    filters = [*_counted(of), _http(of, chain.routes)]
     return filter_chain(chain.routes, filters, tls=True, sni_hosts=chain.sni_hosts, transport_socket=socket)
 
 
@@ -74,7 +79,7 @@ def _l4(of: GatewayListener, chain: L4Chain) -> FilterChain:
     socket = tls.server(chain.ends, of.trust_domain) if chain.ends else None
     return filter_chain(
         name,
-        [*rbac.network_rbac(of.guard, prefix), *tcp_proxy(prefix, chain.targets)],
+        [*_counted(of), *rbac.network_rbac(of.guard, prefix), *tcp_proxy(prefix, chain.targets)],
         tls=chain.tls,
         sni_hosts=chain.sni_hosts,
         sources=chain.sources,

@@ -12,8 +12,8 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from weft.compile import call_log, tls
 from weft.compile.filter_chain import filter_chain, tls_inspector
-from weft.compile.filters import jwt_authn, rbac
-from weft.compile.filters.order import INBOUND, INBOUND_GRPC_WEB
+from weft.compile.filters import jwt_authn, local_ratelimit, ratelimit, rbac
+from weft.compile.filters.order import INBOUND, INBOUND_GRPC_WEB, widened
 from weft.compile.http_connection_manager import http_connection_manager
 from weft.compile.scope.inputs import InboundListener, InboundRoutes, Target
 from weft.compile.socket_listener import socket_listener
@@ -33,7 +33,7 @@ def inbound(of: InboundListener) -> EnvoyResource:
     message = socket_listener(name, of.address, chains, "INBOUND", **_inspection(of))
     secrets = tuple(sorted({one for one in (*of.ends.shown, of.ends.trusted) if one})) if of.ends else ()
     clusters = (inbound_cluster(of.number),)
-    return envoy_resource(LISTENER, name, message, clusters=clusters, origins=of.origins, secrets=secrets)
+    return envoy_resource(LISTENER, name, message, clusters=clusters, hosts=of.limits.hosts, origins=of.origins, secrets=secrets)
 
 
 def _inspection(of: InboundListener) -> dict[str, Any]:
@@ -79,19 +79,22 @@ def _plaintext(of: InboundListener) -> FilterChain:
 
 def _filters(of: InboundListener, mappers: tuple[dict[str, Any], ...] = (), **words: Any) -> list[Filter]:
     name = f"inbound|{of.number}"
+    counted = [*local_ratelimit.network_local_ratelimit(of.limits), *ratelimit.network_ratelimit(of.limits)]
     if not of.protocol.is_http:
         told = tcp_proxy(name, (Target(inbound_cluster(of.number)),), log=call_log.of_connections(of.number))
-        return [*rbac.network_rbac(of.guard, name), *told]
+        return [*counted, *rbac.network_rbac(of.guard, name), *told]
     chain = INBOUND_GRPC_WEB if of.protocol is Protocol.GRPC_WEB else INBOUND
     if of.tokens:
         chain = jwt_authn.before(of.tokens, chain)
-    replies = {"mappers": [*mappers, *rbac.denials(of.explain)]}
+    chain = widened(chain, of.slots)
+    replies = {"mappers": [*mappers, *rbac.denials(of.explain), *local_ratelimit.refusals()]}
     routes = inbound_cluster(of.number)
     log: dict[str, Any] = {
         "access_log": [call_log.of_requests(of.number)],
         "access_log_options": {"access_log_flush_interval": duration(call_log.LASTING)},
     }
-    return [http_connection_manager(stat_prefix=name, routes=routes, chain=chain, local_reply_config=replies, **log, **words)]
+    words |= log
+    return [*counted, http_connection_manager(stat_prefix=name, routes=routes, chain=chain, local_reply_config=replies, **words)]
 
 
 def inbound_routes(of: InboundRoutes) -> EnvoyResource:
@@ -114,6 +117,11 @@ def inbound_routes(of: InboundRoutes) -> EnvoyResource:
                 "response_headers_to_remove": [NOT_REACHED],
             }
         ],
-        typed_per_filter_config=rbac.per_route(of.guard),
+        typed_per_filter_config={
+            **rbac.per_route(of.guard),
+            **local_ratelimit.per_route(of.limits),
+            **ratelimit.per_route(of.limits),
+        },
     )
-    return envoy_resource(ROUTE_CONFIGURATION, cluster, message, clusters=(cluster,), origins=of.guard.origins)
+    origins = tuple(sorted({*of.guard.origins, *of.limits.origins}))
+    return envoy_resource(ROUTE_CONFIGURATION, cluster, message, clusters=(cluster,), hosts=of.limits.hosts, origins=origins)

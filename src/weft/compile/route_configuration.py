@@ -4,7 +4,7 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route.proto
 
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
-from weft.compile.filters import rbac
+from weft.compile.filters import local_ratelimit, ratelimit, rbac
 from weft.compile.filters.order import switched_off
 from weft.compile.header import header
 from weft.compile.scope.inputs import RouteConfigurationInput
@@ -24,7 +24,12 @@ def route_configuration(of: RouteConfigurationInput) -> EnvoyResource:
         vhds={"config_source": ads()} if of.on_demand else None,
         ignore_port_in_host_matching=of.ignore_port,
         max_direct_response_body_size_bytes={"value": _LARGEST_DIRECT_RESPONSE},
-        typed_per_filter_config={**switched_off(), **rbac.per_route(of.guard)},
+        typed_per_filter_config={
+            **switched_off(),
+            **rbac.per_route(of.guard),
+            **local_ratelimit.per_route(of.limits),
+            **ratelimit.per_route(of.limits),
+        },
     )
     hosts = of.virtual_hosts
     return envoy_resource(
@@ -32,7 +37,7 @@ def route_configuration(of: RouteConfigurationInput) -> EnvoyResource:
         of.name,
         message,
         clusters=tuple(sorted({name for one in hosts for name in clusters_used(one)})),
-        hosts=frozenset().union(*(one.hosts for one in hosts)),
-        origins=tuple(sorted({*of.guard.origins, *(ref for one in hosts for ref in one.origins)})),
+        hosts=of.limits.hosts.union(*(one.hosts for one in hosts)),
+        origins=tuple(sorted({*of.guard.origins, *of.limits.origins, *(ref for one in hosts for ref in one.origins)})),
         hold=max((held(one) for one in hosts), default=0.0),
     )

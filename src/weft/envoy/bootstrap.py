@@ -8,7 +8,7 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/bootstrap/v3/bootstrap
 from collections.abc import Mapping
 from typing import Any
 
-from weft.envoy.names import INNER_LISTENER
+from weft.envoy.names import INNER_LISTENER, LIMITER
 
 XDS_CLUSTER = "xds-grpc"
 MOST_CONNECTIONS = 50_000
@@ -40,6 +40,10 @@ STATISTICS_SUFFIXES = (
     ".downstream_rq_5xx",
     ".downstream_rq_active", ".downstream_rq_time", ".downstream_cx_total", ".downstream_cx_active", ".downstream_cx_ssl_total",
     ".no_filter_chain_match", ".downstream_pre_cx_timeout", ".downstream_global_cx_overflow",
+    # what rate limits did
+    ".http_local_rate_limit.enabled", ".http_local_rate_limit.rate_limited", ".http_local_rate_limit.enforced",
+    ".local_rate_limit.rate_limited", ".ratelimit.ok", ".ratelimit.over_limit", ".ratelimit.error",
+    ".ratelimit.failure_mode_allowed",
     # what was refused of our configuration
     ".update_rejected", ".update_success", ".config_reload", ".key_rotation_failed",
 )  # fmt: skip
@@ -84,7 +88,9 @@ def bootstrap(
             "locality": {"region": region, "zone": zone, "sub_zone": sub_zone},
         },
         "admin": {"address": _pipe(admin_socket), "ignore_global_conn_limit": True},
-        "static_resources": {"clusters": [_xds_cluster(xds_socket), inner_cluster()]},
+        "static_resources": {
+            "clusters": [_cluster(XDS_CLUSTER, xds_socket), _cluster(LIMITER, limiter_socket(xds_socket)), inner_cluster()]
+        },
         "dynamic_resources": {
             "ads_config": {
                 "api_type": "DELTA_GRPC",
@@ -164,9 +170,15 @@ def inner_cluster() -> dict[str, Any]:
     }
 
 
-def _xds_cluster(socket: str) -> dict[str, Any]:
+def limiter_socket(xds_socket: str) -> str:
+    """Where the limiter of a machine listens: beside the socket at which Envoys speak xDS."""
+    return f"{xds_socket.rpartition('/')[0]}/limiter.sock"
+
+
+def _cluster(name: str, socket: str) -> dict[str, Any]:
+    """A gRPC server at a Unix socket."""
     return {
-        "name": XDS_CLUSTER,
+        "name": name,
         "type": "STATIC",
         "connect_timeout": "1s",
         "typed_extension_protocol_options": {
@@ -176,7 +188,7 @@ def _xds_cluster(socket: str) -> dict[str, Any]:
             }
         },
         "load_assignment": {
-            "cluster_name": XDS_CLUSTER,
+            "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _pipe(socket)}}]}],
         },
     }

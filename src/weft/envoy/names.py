@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 HTTP_PROXY_ROUTES = "http_proxy"  # the route configuration of the unprivileged mode, filled on demand by VHDS
+LIMITER = "weft-limiter"  # the cluster of the rate limiter, which every Envoy has from the start
 INNER_LISTENER = "connect_inner"  # the internal listener that routes what comes inside a CONNECT
 PASSTHROUGH = "PassthroughCluster"  # the caller's own destination (dynamic forward proxy in unprivileged mode)
 BLACK_HOLE = "BlackHoleCluster"

@@ -1,10 +1,11 @@
-"""What stands before a workload: its request authentications and authorization policies."""
+"""What stands before a workload: its request authentications, authorization policies and rate limits."""
 
 from weft.model.authentication import RequestAuthentication
 from weft.model.authorization import AuthorizationPolicy
 from weft.model.labels import Labels, selects
+from weft.model.rate_limit import RateLimit
 
-Guarding = AuthorizationPolicy | RequestAuthentication
+Guarding = AuthorizationPolicy | RequestAuthentication | RateLimit
 
 
 def is_for(of: Guarding, namespace: str, labels: Labels, gateways: frozenset[str], root_namespace: str) -> bool:

@@ -30,6 +30,7 @@ from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.istio.workload_group import WorkloadGroup
 from weft.resource.kind import AGE, Column, Kind
 from weft.resource.weft.node import Node
+from weft.resource.weft.rate_limit import RateLimit
 from weft.resource.weft.traffic_defaults import TrafficDefaults
 
 _NETWORKING = "networking.istio.io"
@@ -193,6 +194,11 @@ TRAFFIC_DEFAULTS = Kind(
         AGE,
     ),
 )  # fmt: skip
+RATE_LIMIT = Kind(
+    "mesh.weft.dev", ("v1alpha1",), "RateLimit", "ratelimits", "ratelimit", RateLimit, ("rl",), categories=("weft",),
+    body_required=True,
+    columns=(Column("Mode", ".spec.mode"), Column("Shadow", ".spec.shadow", type="boolean"), AGE),
+)  # fmt: skip
 
 KINDS: tuple[Kind, ...] = (
     NAMESPACE,
@@ -223,6 +229,7 @@ KINDS: tuple[Kind, ...] = (
     REQUEST_AUTHENTICATION,
     NODE,
     TRAFFIC_DEFAULTS,
+    RATE_LIMIT,
 )
 
 _BY_KIND: Mapping[tuple[str, str], Kind] = {(api_version, kind.kind): kind for kind in KINDS for api_version in kind.api_versions}

@@ -36,6 +36,7 @@ from weft.resource.validation.gateway import gateway
 from weft.resource.validation.labels import annotated_split, metadata
 from weft.resource.validation.locality import traffic_distribution
 from weft.resource.validation.peer_authentication import peer_authentication
+from weft.resource.validation.rate_limit import rate_limit
 from weft.resource.validation.request_authentication import request_authentication
 from weft.resource.validation.service_entry import service_entry, workload_entry
 from weft.resource.validation.sidecar import sidecar
@@ -43,6 +44,7 @@ from weft.resource.validation.traffic_defaults import traffic_defaults
 from weft.resource.validation.virtual_service import virtual_service
 from weft.resource.validation.workload_group import workload_group
 from weft.resource.weft.node import Node
+from weft.resource.weft.rate_limit import RateLimit
 from weft.resource.weft.traffic_defaults import TrafficDefaults
 
 
@@ -104,5 +106,7 @@ def validate(resource: Resource, problems: Problems) -> None:
             core.config_map(spec, problems)
         case TrafficDefaults() as spec:
             traffic_defaults(spec, problems)
+        case RateLimit() as spec:
+            rate_limit(spec, problems)
         case Node() as spec:
             core.node(spec, problems)

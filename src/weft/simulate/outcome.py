@@ -146,9 +146,11 @@ Action = Forwarded | Redirected | Answered | Closed
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a call comes to, and who decided. `unread` are HTTP filters on its way that this package knows nothing of: what they
-    do to the call is not in the rest."""
+    do to the call is not in the rest. `limits` are the rate limits that count it: it comes to what is said here as long as they
+    let it pass."""
 
     action: Action
     matched: Matched | None = None
     fault: Fault | None = None
     unread: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()

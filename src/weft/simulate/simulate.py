@@ -13,7 +13,7 @@ from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import CommonTlsContext, DownstreamTlsContext
 
 from weft.envoy.names import HTTP_PROXY_ROUTES
-from weft.simulate import filters, redirect
+from weft.simulate import filters, limits, redirect
 from weft.simulate.call import Call, HttpCall, TcpCall
 from weft.simulate.destination import destination
 from weft.simulate.filter_chain import filter_chain
@@ -106,7 +106,8 @@ def _http(held: Held, manager: HttpConnectionManager, call: Call) -> Outcome:
     if route is None:
         return Outcome(Answered(404), Matched(host.name, "", _origin(host)))
     outcome = _taken(held, config, host, route, call, filters.there(manager))
-    return replace(outcome, unread=filters.unread(manager, (route, host, config)))
+    levels = (route, host, config)
+    return replace(outcome, unread=filters.unread(manager, levels), limits=limits.limits(manager, levels, call))
 
 
 def is_guarded(manager: HttpConnectionManager, config: RouteConfiguration) -> bool:

@@ -35,6 +35,7 @@ from weft.resource.istio.sidecar import Sidecar
 from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.resource import Resource
+from weft.resource.weft.rate_limit import RateLimit
 from weft.resource.weft.traffic_defaults import TrafficDefaults
 from weft.translate.authentication import key_set, request_authentication
 from weft.translate.authorization import authorization_policy
@@ -50,6 +51,7 @@ from weft.translate.index import Index
 from weft.translate.istio_gateways import gateway
 from weft.translate.istio_routes import delegated, delegating, virtual_service
 from weft.translate.istio_traffic import destination_rule
+from weft.translate.rate_limit import rate_limit
 from weft.translate.revision import Revision
 from weft.translate.security import peer_authentication
 from weft.translate.services import core_service, service_entry
@@ -129,6 +131,8 @@ def statement(resource: Resource, settings: Settings) -> Statement | None:
             return authorization_policy(resource, spec)
         case RequestAuthentication() as spec:
             return request_authentication(resource, spec)
+        case RateLimit() as spec:
+            return rate_limit(resource, spec, settings)
         case TrafficDefaults() as spec:
             return traffic_defaults(resource, spec)
         case Namespace() as spec:

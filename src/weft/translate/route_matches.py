@@ -25,7 +25,7 @@ def string_match(of: spec.StringMatch | None) -> model.StringMatch | None:
 
 def http_match(of: spec.HttpMatch, namespace: str) -> model.HttpMatch:
     """One match of an HTTP rule of a VirtualService in `namespace`."""
-    headers = tuple(map(_header, (*_named(of.headers), *_named(of.without_headers, invert=True))))
+    headers = tuple(map(_header, (*named(of.headers), *named(of.without_headers, invert=True))))
     return model.HttpMatch(
         string_match(of.uri),
         of.ignore_uri_case,
@@ -42,7 +42,8 @@ def http_match(of: spec.HttpMatch, namespace: str) -> model.HttpMatch:
     )
 
 
-def _named(of: Mapping[str, spec.StringMatch], *, invert: bool = False) -> Iterator[model.NamedMatch]:
+def named(of: Mapping[str, spec.StringMatch], *, invert: bool = False) -> Iterator[model.NamedMatch]:
+    """Matches of headers or query parameters by their names."""
     for name, value in sorted(of.items()):
         match = string_match(value)
         present = match is None or match.value == ""

@@ -17,7 +17,9 @@ from weft.compile.filters import (
     dynamic_forward_proxy,
     fault,
     grpc_web,
+    local_ratelimit,
     on_demand,
+    ratelimit,
     rbac,
     router,
     set_filter_state,
@@ -46,15 +48,29 @@ GUARD: Chain = (
     (rbac.allow, "before anything is done for a request that may not be made"),
 )
 
-INBOUND: Chain = (*GUARD, (router.router, "what may be asked goes straight to the application"))
+LIMITS: Chain = (
+    *local_ratelimit.slots(0, local_ratelimit.SLOTS),
+    (ratelimit.asks, "after what a proxy decides by itself: a question takes time"),
+    (ratelimit.must_ask, "the same, where nothing passes that nobody counts"),
+)
+"""After the guard: what may not be asked takes nobody's share."""
 
-GATEWAY: Chain = (*GUARD, *KNOWN_HOSTS)
+INBOUND: Chain = (*GUARD, *LIMITS, (router.router, "what may be asked goes straight to the application"))
+
+GATEWAY: Chain = (*GUARD, *LIMITS, *KNOWN_HOSTS)
 
 INBOUND_GRPC_WEB: Chain = ((grpc_web.grpc_web, "before all that reads gRPC: from here on it is some"), *INBOUND)
 """A port whose protocol is grpc-web: its application speaks gRPC."""
 
 WHERE_WANTED = (cors.NAME, fault.NAME, stateful_session.NAME, set_filter_state.NAME, dynamic_forward_proxy.NAME)
 """The filters that run on those routes only which have something to say to them."""
+
+
+def widened(chain: Chain, limits: int) -> Chain:
+    """The chain with room for so many local limits."""
+    more = local_ratelimit.slots(local_ratelimit.SLOTS, local_ratelimit.room(limits))
+    place = next((index for index, entry in enumerate(chain) if entry[0] is ratelimit.asks), 0)
+    return (*chain[:place], *more, *chain[place:]) if more else chain
 
 
 def switched_off() -> dict[str, AnyMessage]:

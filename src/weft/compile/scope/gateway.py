@@ -19,6 +19,7 @@ from weft.compile.scope.inputs import (
     RouteInput,
     VirtualHostInput,
 )
+from weft.compile.scope.limits import limits, of_connections, of_requests, slots
 from weft.compile.scope.rules import Sight, http_routes, l4_concerns, l4_split, matches_all
 from weft.compile.scope.secrets import server_tls
 from weft.hostname import matches
@@ -114,6 +115,8 @@ def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> Gat
             l4 += _l4(mesh, proxy, one, taken, plain_free=not http)
     guarded = _guard(mesh, proxy, servers, is_http=False) if l4 else Guard()
     accepting = authentications(mesh, proxy.workload, _gateways(servers))
+    limited = limits(mesh, proxy.workload, (port,), _gateways(servers))
+    counted = of_connections(limited)
     return GatewayListener(
         port,
         Address(proxy.gateway_host, port),
@@ -122,10 +125,22 @@ def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> Gat
         tuple(l4),
         mesh.settings.trust_domain,
         frozenset((ANY_HOST,)),
-        tuple(sorted({*origins, *(chain.origin for chain in l4), *guarded.origins, *(one.origin for one in accepting)})),
+        tuple(
+            sorted(
+                {
+                    *origins,
+                    *(chain.origin for chain in l4),
+                    *guarded.origins,
+                    *counted.origins,
+                    *(one.origin for one in accepting),
+                }
+            )
+        ),
         guarded,
         mesh.settings.explain_denials,
         tuple(rule for one in accepting for rule in one.rules),
+        counted,
+        slots(limited),
     )
 
 
@@ -208,7 +223,12 @@ def route_configuration(mesh: Mesh, proxy: Proxy, name: str) -> RouteConfigurati
     if "*" not in hosts:
         made.append(_rest(servers[0].server.port, tuple(hosts), tuple(sorted({one.server.origin for one in servers}))))
     return RouteConfigurationInput(
-        name, tuple(made), ignore_port=True, guard=_guard(mesh, proxy, servers, is_http=True), alternative=_alternative(servers)
+        name,
+        tuple(made),
+        ignore_port=True,
+        guard=_guard(mesh, proxy, servers, is_http=True),
+        alternative=_alternative(servers),
+        limits=of_requests(limits(mesh, proxy.workload, (servers[0].server.port,), _gateways(servers))),
     )
 
 

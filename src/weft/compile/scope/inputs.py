@@ -13,6 +13,7 @@ from weft.model.authorization import AuthorizationPolicy
 from weft.model.credential import Credential
 from weft.model.endpoint import Health, Locality
 from weft.model.gateway import Server
+from weft.model.rate_limit import Limit
 from weft.model.route import (
     NO_EDIT,
     Cors,
@@ -171,6 +172,23 @@ class Guard:
         return tuple(sorted(one.origin for one in self.policies))
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a port takes, sorted by name. `hosts` are those of the services that rate limits are attached to."""
+
+    limits: tuple[Limit, ...] = ()
+    hosts: frozenset[str] = frozenset()
+
+    @property
+    def origins(self) -> tuple[Ref, ...]:
+        """The rules, as the operator knows them."""
+        return tuple(sorted({one.origin for one in self.limits}))
+
+    def said(self, *, connections: bool, is_global: bool) -> tuple[Limit, ...]:
+        """Those of one kind that are counted in one place."""
+        return tuple(one for one in self.limits if (one.connections, one.is_global) == (connections, is_global))
+
+
 # routes
 
 
@@ -256,6 +274,7 @@ class RouteConfigurationInput:
     ignore_port: bool = False
     guard: Guard = Guard()
     alternative: str = ""
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +283,7 @@ class InboundRoutes:
 
     number: int
     guard: Guard
+    limits: Limits = Limits()
 
 
 # listeners
@@ -315,6 +335,8 @@ class InboundListener:
     explain: bool = True
     tokens: tuple[JwtRule, ...] = ()  # of callers that may show some
     ends: "ServerTls | None" = None  # TLS of callers outside the mesh
+    limits: Limits = Limits()  # of connections; those of requests stand in the routes
+    slots: int = 0  # how many local limits of requests there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +386,8 @@ class GatewayListener:
     guard: Guard = Guard()  # of the connections whose bytes are not read
     explain: bool = True
     tokens: tuple[JwtRule, ...] = ()  # of callers that may show some
+    limits: Limits = Limits()  # of connections; those of requests stand in the routes
+    slots: int = 0  # how many local limits of requests there are
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from weft.compile.scope.inputs import (
     UpstreamListener,
     VirtualHostInput,
 )
+from weft.compile.scope.limits import limits, of_connections, of_requests, slots
 from weft.compile.scope.lookup import Answer, answer, port_asked
 from weft.compile.scope.rules import Sight
 from weft.compile.scope.secrets import server_tls
@@ -58,7 +59,10 @@ def _inbound(mesh: Mesh, proxy: Proxy, of: InboundPort) -> InboundListener:
     spoken = _spoken(mesh, proxy, of)
     guarded = Guard() if spoken.is_http else _guard(mesh, proxy, of, is_http=False)
     accepting = authentications(mesh, workload) if spoken.is_http else ()
-    origins = {*_authentications(mesh, workload.namespace), *guarded.origins, *(one.origin for one in accepting)}
+    limited = limits(mesh, workload, (of.number, of.application.port))
+    counted = of_connections(limited)
+    origins = {*_authentications(mesh, workload.namespace), *guarded.origins, *counted.origins}
+    origins |= {one.origin for one in accepting}
     settings = mesh.settings
     ends = server_tls(said.tls, workload.namespace) if said and said.tls else None
     return InboundListener(
@@ -72,6 +76,8 @@ def _inbound(mesh: Mesh, proxy: Proxy, of: InboundPort) -> InboundListener:
         settings.explain_denials,
         tuple(rule for one in accepting for rule in one.rules),
         ends,
+        counted,
+        slots(limited) if spoken.is_http else 0,
     )
 
 
@@ -98,7 +104,9 @@ def inbound_routes(mesh: Mesh, proxy: Proxy, number: int) -> InboundRoutes | Non
     of = next((one for one in proxy.inbound if one.number == number), None)
     if of is None or not _spoken(mesh, proxy, of).is_http:
         return None
-    return InboundRoutes(number, _guard(mesh, proxy, of, is_http=True))
+    return InboundRoutes(
+        number, _guard(mesh, proxy, of, is_http=True), of_requests(limits(mesh, proxy.workload, (number, of.application.port)))
+    )
 
 
 def inbound_mode(mesh: Mesh, proxy: Proxy, of: InboundPort) -> MtlsMode:

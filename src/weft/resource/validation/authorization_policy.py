@@ -97,7 +97,7 @@ def _operation(of: Operation, path: str, problems: Problems) -> None:
     for name in ("hosts", "methods"):
         _texts(of, name, path, problems)
     for place, value in _values(of, "paths", path):
-        problems.invalid(place, _path(value), "exact, prefix*, *suffix, or a template with {*} and {**}")
+        problems.invalid(place, path_problem(value), "exact, prefix*, *suffix, or a template with {*} and {**}")
     for place, value in _values(of, "ports", path):
         problems.invalid(place, _port(value))
 
@@ -108,7 +108,7 @@ def _condition(of: Condition, path: str, problems: Problems) -> None:
         problems.invalid(child(path, "key"), f"{of.key!r} is no attribute of a request that weft knows", hint)
     if not of.values and not of.not_values:
         problems.invalid(path, "it has neither values nor notValues")
-    check = _block if of.key.endswith(".ip") else _port if of.key == "destination.port" else _text
+    check = _block if of.key.endswith(".ip") else _port if of.key == "destination.port" else text_problem
     for place, value in _values(of, "values", path):
         problems.invalid(place, check(value))
 
@@ -124,19 +124,21 @@ def _values(of: object, name: str, path: str) -> Iterable[tuple[str, str]]:
 
 def _texts(of: object, name: str, path: str, problems: Problems) -> None:
     for place, value in _values(of, name, path):
-        problems.invalid(place, _text(value))
+        problems.invalid(place, text_problem(value))
 
 
-def _text(value: str) -> str:
+def text_problem(value: str) -> str:
+    """What is wrong with a value that may be exact, `prefix*` or `*suffix`; empty: nothing."""
     if not value:
         return "it is empty"
     return "a * may stand at one end only" if "*" in value[1:-1] or (len(value) > 1 and value[0] == value[-1] == "*") else ""
 
 
-def _path(value: str) -> str:
+def path_problem(value: str) -> str:
+    """What is wrong with a value of paths; empty: nothing."""
     if "{" in value or "}" in value:
         return "" if _TEMPLATE.fullmatch(value) and value.startswith("/") else f"{value[:60]!r} is no template"
-    return _text(value)
+    return text_problem(value)
 
 
 def _port(value: str) -> str:
