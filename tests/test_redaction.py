@@ -45,8 +45,8 @@ def test_a_secret_keeps_its_names() -> None:
         "metadata": {"name": "edge", "annotations": {"team": "a"}},
         "data": {"tls.key": REDACTED},
     }
-    other = {"kind": "EnvoyFilter", "spec": [{"password": "x", "inline_string": "y", "name": "z"}, 7]}
+    other = {"kind": "EnvoyFilter", "spec": [{"password": "x", "inlineBytes": "y", "name": "z"}, 7]}
     assert redacted_object(other) == {
         "kind": "EnvoyFilter",
-        "spec": [{"password": REDACTED, "inline_string": REDACTED, "name": "z"}, 7],
+        "spec": [{"password": REDACTED, "inlineBytes": REDACTED, "name": "z"}, 7],
     }

@@ -23,7 +23,7 @@ _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
 )  # fmt: skip
 _NAME = re.compile(
     r"(?i)(password|passwd|passphrase|private[_-]?key$|client[_-]?secret|hmac[_-]?secret|api[_-]?key|access[_-]?token|token$|"
-    r"inline_?(bytes|string)$|^authorization$|^cookie$)"
+    r"inline_?bytes$|^authorization$|^cookie$)"
 )
 _HELD = ("data", "stringData")
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

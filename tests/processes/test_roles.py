@@ -3,6 +3,7 @@
 import json
 import ssl
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,6 +120,27 @@ def test_what_was_changed_is_kept(users: dict[str, Path], mesh: RunningMesh) -> 
     text = (mesh.home.path / "audit.log").read_text()
     assert "SECRET-WORD" not in text and "U0VDUkVU" not in text and '"name":"word"' in text
     assert "spec.http[0].timeout: 2s -> 3s" in mesh.weft("audit", "-o", "wide").out
+
+
+def test_what_is_collected_for_support_has_no_secret(mesh: RunningMesh, tmp_path: Path) -> None:
+    """Neither those of resources nor those of logs and configurations, nor any private key; what helps is there."""
+    mesh.weft("apply", "-f", "-", stdin=SECRET)
+    mesh.weft("apply", "-f", "-", stdin=RULE.format(name="kept", namespace="default", timeout="7s"))
+    with open(mesh.home.log("agent"), "a") as log:
+        log.write("authorization: Bearer VERY-SECRET-WORD\n")
+    mesh.weft("support", str(tmp_path / "bundle.tar.gz"))
+    with tarfile.open(tmp_path / "bundle.tar.gz") as archive:
+        found = {one.name.removeprefix("weft-support/"): archive.extractfile(one) for one in archive.getmembers()}
+        texts = {name: file.read().decode() for name, file in found.items() if file}
+    assert "timeout: 7s" in texts["resources/virtualservices.networking.istio.io.yaml"]
+    assert "name: word" in texts["resources/secrets.yaml"]
+    assert {"logs/control-plane.log", "logs/agent.log", "audit.json", "calls.json", "instances.json"} <= texts.keys()
+    assert "inbound|80" in texts["proxies/default.web-0.json"] and "weft-api" not in texts["missing.txt"]
+    whole = "\n".join(texts.values())
+    for secret in ("VERY-SECRET-WORD", "VkVSWS1TRUNSRVQt", "BEGIN PRIVATE KEY", "BEGIN EC PRIVATE"):
+        assert secret not in whole
+    token = (mesh.home.path / "join.token").read_text().strip() if (mesh.home.path / "join.token").exists() else ""
+    assert not token or token not in whole
 
 
 def test_a_token_of_the_provider_lets_in(mesh: RunningMesh, issuer: TokenIssuer) -> None:

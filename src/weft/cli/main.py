@@ -50,6 +50,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("proxy", "weft.cli.proxy", "Look into a proxy: `weft proxy config SERVICE clusters`.", _SEE),
     Command("compile", "weft.cli.compile", "Print what a proxy would get, with no server running.", _SEE),
     Command("audit", "weft.cli.audit", "List who changed what, and what it was before.", _SEE),
+    Command("support", "weft.cli.support", "Collect what somebody who helps needs to see, without secrets.", _PARTS),
     Command("user", "weft.cli.user", "Let others use the API, as viewer, operator or admin.", _PARTS),
     Command("backup", "weft.cli.backup", "Copy the store and the CA to one file.", _PARTS),
     Command("restore", "weft.cli.restore", "Put a backup in place of the store and the CA.", _PARTS),

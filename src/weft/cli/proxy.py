@@ -69,7 +69,7 @@ def config(
 ) -> None:
     """Print what a proxy holds now. Private keys are left out by Envoy itself."""
     instance = _instance(ctx, name)
-    dump = _dump(running_mesh(ctx).admin_socket, instance)
+    dump = config_dump(running_mesh(ctx).admin_socket, instance)
     parts = list(_PLACES) if what is What.ALL else [what]
     found = {part: list(_messages(dump, part)) for part in parts}
     everything = [message for messages in found.values() for message in messages]
@@ -98,7 +98,8 @@ def _instance(ctx: typer.Context, name: str) -> str:
     return found[0]
 
 
-def _dump(socket: Path, instance: str) -> dict[str, Any]:
+def config_dump(socket: Path, instance: str) -> dict[str, Any]:
+    """What the Envoy of `namespace/name` holds, asked of the agent at its admin socket. Exits when nobody answers."""
     import httpx
 
     transport = httpx.HTTPTransport(uds=str(socket))
