@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import grpc
 from msgspec.structs import replace
 
 from weft.agent import health, http1
 from weft.agent.instance import Address, HealthCheck, InboundPort, Instance
+from weft.agent.probes import Probes
+from weft.proto import node_pb2
 
 
 async def _environment() -> tuple[Mapping[str, str], str | None]:
@@ -101,6 +104,51 @@ async def test_one_failure_of_several_is_forgiven_and_an_end_is_not() -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+async def test_a_probe_of_a_group_waits_and_counts_as_it_says() -> None:
+    """Nothing is asked before the initial delay; successes in a row make it healthy, failures in a row ill, at the period."""
+    asked: list[str] = []
+    answers, said = [200], []
+
+    async def page(target: str) -> http1.Answer:
+        asked.append(target)
+        return http1.Answer(answers[0], b"", "text/plain")
+
+    async def report(why: str) -> None:
+        said.append(why)
+
+    server = await asyncio.start_server(lambda r, w: http1.serve(r, w, page), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    check = HealthCheck(
+        "http", "/p", port, interval=0.1, retries=3, successes=2, initial_delay=0.3, eager=False, headers=(("host", "vm"),)
+    )
+    task = asyncio.create_task(health.follow(lambda: _instance(port, check), _environment, report, asyncio.Event()))
+    async with server:
+        await asyncio.sleep(0.1)
+        assert not asked and not said
+        while len(said) < 2:
+            await asyncio.sleep(0.01)
+        assert said == ["it must succeed 2 times in a row", ""]
+        answers[0], before = 500, len(asked)
+        while len(said) < 3:
+            await asyncio.sleep(0.01)
+        assert len(asked) - before >= 3 and "status 500" in said[2]
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_what_a_group_says_is_kept_and_comes_before_the_own_check(tmp_path: Path) -> None:
+    """Until the control plane has said how the group is checked nobody is healthy; one without a probe leaves the own check."""
+    own = replace(_instance(1, HealthCheck("none")), workload_group="vms")
+    probes = Probes(tmp_path / "probes.bin")
+    assert "nobody said yet" in await health.probe(replace(own, health=probes.check(own)), _environment)
+    probes.take(node_pb2.Probes(groups={"default/vms": node_pb2.Probe()}))
+    assert probes.check(own) == own.health
+    probes.take(node_pb2.Probes(groups={"default/vms": node_pb2.Probe(way="grpc", port=9, service="a.B", period=5, failures=2)}))
+    found = Probes(tmp_path / "probes.bin").check(own)
+    assert found and (found.type, found.port, found.service, found.interval, found.retries) == ("grpc", 9, "a.B", 5, 2)
 
 
 async def test_another_process_at_the_port_is_not_the_application() -> None:

@@ -14,7 +14,7 @@ from ca.mesh_authority import GRANTS, MeshAuthority, mesh_authority
 from weft.discovery.node_report import InvalidWorkload, proxy
 from weft.discovery.registry import Registry, RegistrySettings
 from weft.discovery.server import RegistryServicer
-from weft.discovery.workload_entry import RESOURCE
+from weft.discovery.workload_entry import RESOURCE, key
 from weft.model.endpoint import Health, locality
 from weft.model.workload import Address, InboundPort, Proxy, Upstream, Workload
 from weft.proto import node_pb2, node_pb2_grpc
@@ -26,6 +26,11 @@ class Told:
     """What telemetry was told."""
 
     proxies: list[str] = field(default_factory=list)
+    port: int = 1  # of every group's probe
+
+    def probes(self, groups: frozenset[str]) -> node_pb2.Probes:
+        """What groups say of checks."""
+        return node_pb2.Probes(groups={one: node_pb2.Probe(way="tcp", port=self.port) for one in groups})
 
     def observe(
         self, node: str, edges: Sequence[Any], latencies: Sequence[Any], proxies: Sequence[Any], calls: Sequence[Any]
@@ -65,7 +70,7 @@ async def mesh(folder: Path, settings: RegistrySettings = RegistrySettings()) ->
     servicers: list[RegistryServicer] = []
 
     def services(peers: Any) -> Iterable[Any]:
-        servicers.append(RegistryServicer(registry, peers, told, b"roots"))
+        servicers.append(RegistryServicer(registry, peers, told, b"roots", probes=told.probes))
         yield lambda server: node_pb2_grpc.add_RegistryServicer_to_server(servicers[0], server)
 
     async with mesh_authority(folder, more=services) as authority:
@@ -98,6 +103,22 @@ async def test_a_conversation(tmp_path: Path) -> None:
         assert await running.names() == ["default/r-1"]
         await running.servicer.publish_bundle(b"new roots")
         assert await call.read() == node_pb2.NodeReply(sequence=3, bundle=b"new roots")
+
+
+async def test_an_agent_is_told_the_probes_of_the_groups_that_it_names(tmp_path: Path) -> None:
+    """With the report that names a group, again when the group says something else, and not otherwise."""
+    async with mesh(tmp_path) as running, running.stream() as call:
+        await call.write(report(1, workload("r-0", workload_group="vms"), complete=True))
+        first = running.told.probes(frozenset({"default/vms"}))
+        assert await call.read() == node_pb2.NodeReply(sequence=1, bundle=b"roots", probes=first)
+        stored = await running.store.get(key("default/r-0"))
+        assert stored and stored.body["metadata"]["annotations"] == {"istio.io/autoRegistrationGroup": "vms"}
+        await running.servicer.publish_probes()
+        running.told.port = 2
+        await running.servicer.publish_probes()
+        assert await call.read() == node_pb2.NodeReply(sequence=1, probes=running.told.probes(frozenset({"default/vms"})))
+        await call.write(report(2, remove=["default/r-0"]))
+        assert await call.read() == node_pb2.NodeReply(sequence=2, probes=node_pb2.Probes())
 
 
 async def test_a_refused_workload_is_told_and_logged_once_and_the_others_go_on(

@@ -42,6 +42,12 @@ def test_a_service_has_istios_defaults() -> None:
     assert service.command == ("weft", "echo")
 
 
+def test_a_service_may_join_a_workload_group() -> None:
+    """The group is one of its namespace, by name."""
+    assert _service("command: x, x-weft: {workloadGroup: vms}").workload_group == "vms"
+    assert _codes(_decoded("services: {web: {command: x, x-weft: {workloadGroup: other/vms}}}")) == [("wrong-type", 1)]
+
+
 def test_the_account_follows_the_service() -> None:
     """Versions of one service share its account unless one is named."""
     assert _service("command: x, x-weft: {service: reviews}").service_account == "reviews"

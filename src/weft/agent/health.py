@@ -1,11 +1,12 @@
 """Whether an application can take requests: asked again and again, by the way its declaration says.
 
-Until it is up it is asked often, so that it gets traffic as soon as it can take it; later at its interval. One failure of
-several in a row (`retries`) is forgiven.
+Until it is up it is asked often, so that it gets traffic as soon as it can take it (unless a WorkloadGroup says how often); later
+at its interval. One failure of several in a row (`retries`) is forgiven.
 """
 
 import asyncio
 import os
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 
 from weft.agent import grpc_health_client, http1, port_owner
@@ -27,10 +28,16 @@ async def probe(instance: Instance, environment: Environment) -> str:
             match check.type:
                 case "none":
                     return ""
+                case "unknown":
+                    return "nobody said yet how its WorkloadGroup has it checked"
                 case "http":
                     return await _http(ports[0], check) if ports else ""
                 case "grpc":
-                    return await grpc_health_client.check(ports[0].host, ports[0].port, "", check.timeout) if ports else ""
+                    return (
+                        await grpc_health_client.check(ports[0].host, ports[0].port, check.service, check.timeout)
+                        if ports
+                        else ""
+                    )
                 case "exec":
                     return await _exec(check, environment)
                 case _:
@@ -43,6 +50,8 @@ def _ports(instance: Instance, check: HealthCheck) -> list[Address]:
     own = [port.application for port in instance.inbound]
     if not check.port:
         return own
+    if check.host:
+        return [Address(check.host, check.port)]
     by_number = {port.number: port.application for port in instance.inbound}
     return [by_number.get(check.port) or Address(own[0].host if own else instance.host, check.port)]
 
@@ -58,10 +67,18 @@ async def _tcp(address: Address) -> str:
 
 async def _http(address: Address, check: HealthCheck) -> str:
     try:
-        answer = await http1.get((address.host, address.port), check.path or "/", timeout=check.timeout)
+        at, tls = (address.host, address.port), _unchecked() if check.tls else None
+        answer = await http1.get(at, check.path or "/", timeout=check.timeout, headers=check.headers, tls=tls)
     except OSError as error:
         return f"{address}{check.path}: {_words(error)}"
     return "" if 200 <= answer.status < 400 else f"{address}{check.path}: status {answer.status}"
+
+
+def _unchecked() -> ssl.SSLContext:
+    """TLS with whoever answers, as Kubernetes probes."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 async def _exec(check: HealthCheck, environment: Environment) -> str:
@@ -112,23 +129,34 @@ async def follow(
     by the caller when the instance changed, and cuts a pause short.
     """
     said: str | None = None
-    failures, pid = 0, 0
+    failures, successes, pid, began = 0, 0, 0, 0.0
+    loop = asyncio.get_running_loop()
     while True:
         instance = current()
         if instance.pid != pid:  # another process: what was found of the last one says nothing
-            pid, said, failures = instance.pid, None, 0
+            pid, said, failures, successes, began = instance.pid, None, 0, 0, loop.time()
         check = instance.health or HealthCheck()
+        if instance.pid and (early := began + check.initial_delay - loop.time()) > 0:
+            await _pause(changed, early)
+            continue
         why = await probe(instance, environment) if instance.pid else "the application does not run"
         if not why and said != "":
             why = await asyncio.to_thread(held_by_another, instance)
-        failures = failures + 1 if why else 0
+        failures, successes = (failures + 1, 0) if why else (0, successes + 1)
+        if not why and said != "" and successes < check.successes:
+            why = f"it must succeed {check.successes} times in a row"
         if not why or said is None or not instance.pid or (said == "" and failures >= check.retries):
             if why != said:
                 await report(why)
             said = why
-        try:
-            async with asyncio.timeout(check.interval if not said and not why else min(EAGER, check.interval)):
-                await changed.wait()
-        except TimeoutError:
-            pass
-        changed.clear()
+        settled = (not said and not why) or not check.eager
+        await _pause(changed, check.interval if settled else min(EAGER, check.interval))
+
+
+async def _pause(changed: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await changed.wait()
+    except TimeoutError:
+        pass
+    changed.clear()

@@ -4,6 +4,7 @@ h11 reads and writes the protocol; here is only the I/O (https://h11.readthedocs
 """
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,24 +28,39 @@ Page = Callable[[str], Awaitable[Answer]]
 """Answers a GET of a path with its query."""
 
 
-async def get(socket: Path | tuple[str, int], path: str, *, method: str = "GET", timeout: float = 5.0) -> Answer:
+Headers = tuple[tuple[str, str], ...]
+
+
+async def get(
+    socket: Path | tuple[str, int],
+    path: str,
+    *,
+    method: str = "GET",
+    timeout: float = 5.0,
+    headers: Headers = (),
+    tls: ssl.SSLContext | None = None,
+) -> Answer:
     """The answer to a request over a Unix socket or to an address. Raises OSError (TimeoutError among them)."""
     async with asyncio.timeout(timeout):
         if isinstance(socket, Path):
             reader, writer = await asyncio.open_unix_connection(str(socket))
         else:
-            reader, writer = await asyncio.open_connection(*socket)
+            reader, writer = await asyncio.open_connection(*socket, ssl=tls)
         try:
-            return await _exchange(reader, writer, method, path)
+            return await _exchange(reader, writer, method, path, headers)
+        except h11.LocalProtocolError as error:
+            raise ConnectionError(f"not an HTTP request: {error}") from error
         except h11.RemoteProtocolError as error:
             raise ConnectionError(f"not an HTTP answer: {error}") from error
         finally:
             writer.close()
 
 
-async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, method: str, path: str) -> Answer:
+async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, method: str, path: str, more: Headers) -> Answer:
     connection = h11.Connection(h11.CLIENT)
-    headers = [("host", "localhost"), ("connection", "close"), ("content-length", "0")]
+    said = {name.lower() for name, _ in more}
+    usual = [("host", "localhost"), ("connection", "close"), ("content-length", "0")]
+    headers = [*(one for one in usual if one[0] not in said), *more]
     writer.write(connection.send(h11.Request(method=method, target=path, headers=headers)) or b"")
     writer.write(connection.send(h11.EndOfMessage()) or b"")
     status, content_type, body = 0, "", bytearray()

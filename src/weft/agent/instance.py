@@ -42,10 +42,12 @@ class HealthCheck(msgspec.Struct, frozen=True):
     """How the application's health is found. No `type`: a TCP connection to each of its ports.
 
     Times are in seconds. `port` 0: the application's first one. `retries` is how many failures in a row make it
-    unhealthy; failures within `start_period` of its start count only once it has been healthy.
+    unhealthy; failures within `start_period` of its start count only once it has been healthy. The rest is what a WorkloadGroup's
+    probe may say: `successes` in a row make it healthy, `initial_delay` after its start it is asked first, and not `eager` is
+    one that is asked no oftener than its interval. `unknown`: nobody knows yet how it is checked.
     """
 
-    type: Literal["", "http", "tcp", "grpc", "exec", "none"] = ""
+    type: Literal["", "http", "tcp", "grpc", "exec", "none", "unknown"] = ""
     path: str = "/"
     port: int = 0
     command: tuple[str, ...] = ()
@@ -53,6 +55,13 @@ class HealthCheck(msgspec.Struct, frozen=True):
     timeout: float = 1.0
     retries: int = 1
     start_period: float = 0.0
+    host: str = ""
+    tls: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+    service: str = ""
+    successes: int = 1
+    initial_delay: float = 0.0
+    eager: bool = True
 
 
 class Instance(msgspec.Struct, frozen=True):
@@ -67,6 +76,7 @@ class Instance(msgspec.Struct, frozen=True):
     locality: str = ""
     network: str = ""
     weight: int = 1
+    workload_group: str = ""
     gateway: bool = False
     gateway_host: str = "127.0.0.1"
     host: str = "127.0.0.1"
@@ -117,6 +127,7 @@ class Instance(msgspec.Struct, frozen=True):
             ],
             gateway_host=self.gateway_host,
             envoy_version=envoy_version,
+            workload_group=self.workload_group,
         )
 
 

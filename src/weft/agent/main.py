@@ -23,6 +23,7 @@ from weft.agent.held import HeldFiles
 from weft.agent.instance import Instance
 from weft.agent.node_client import NodeClient
 from weft.agent.pins import Pins
+from weft.agent.probes import Probes
 from weft.agent.proxy_session import Rebind
 from weft.agent.registry_client import RegistryClient, Telemetry
 from weft.agent.supervisor_client import Exited, SupervisorClient, Workloads
@@ -60,6 +61,7 @@ async def run(config: AgentConfig) -> None:
             binary=envoy,
             envoy_version=await asyncio.to_thread(version, envoy),
             pins=Pins(config.directory / "asked.json"),
+            probes=Probes(config.directory / "probes.bin"),
         ),
         calls,
     )
@@ -92,6 +94,7 @@ class Agent:
         self._tasks = asyncio.TaskGroup()
         node.relay.rebind = self._rebind
         node.registry.on_lost = calls.restore
+        node.registry.on_probes = self._probes_changed
 
     async def run(self) -> None:
         """Everything, until cancelled."""
@@ -206,6 +209,11 @@ class Agent:
         if ports is not None:
             ports.fresh()
         return ports
+
+    def _probes_changed(self, said: node_pb2.Probes) -> None:
+        self._node.probes.take(said)
+        for workload in self._workloads.values():
+            workload.probe_changed()
 
     # What is seen
 

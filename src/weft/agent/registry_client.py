@@ -66,6 +66,7 @@ class RegistryClient:
         self._stream: _Stream | None = None
         self.telemetry = Telemetry()
         self.on_lost: Callable[[Sequence[node_pb2.CallCounters]], None] = lambda _: None  # calls that nobody took
+        self.on_probes: Callable[[node_pb2.Probes], None] = lambda _: None  # takes the probes of WorkloadGroups
 
     @property
     def connected(self) -> bool:
@@ -204,6 +205,8 @@ class RegistryClient:
             self._on_bundle(reply.bundle)
         if reply.HasField("trust"):
             self._on_trust(reply.trust)
+        if reply.HasField("probes"):
+            self.on_probes(reply.probes)
         if reply.refused:
             LOG.warning("workload refused reason=%r", reply.refused)
             self._on_refused(reply.refused)

@@ -19,6 +19,7 @@ from weft.agent.envoy_process import EnvoyProcess
 from weft.agent.instance import Instance
 from weft.agent.node_client import NodeClient
 from weft.agent.pins import Pins
+from weft.agent.probes import Probes
 from weft.agent.registry_client import RegistryClient
 from weft.agent.spoken_protocol import NOT_ASKED, spoken_protocol
 from weft.agent.supervisor_client import SupervisorClient, SupervisorError
@@ -48,6 +49,7 @@ class Node:
     binary: Binary
     envoy_version: str
     pins: Pins = field(default_factory=Pins)
+    probes: Probes = field(default_factory=Probes)
 
 
 class Workload:
@@ -96,6 +98,16 @@ class Workload:
         self._changed.set()
         if self.started.is_set() and not self._draining:
             self._register()
+
+    def probe_changed(self) -> None:
+        """WorkloadGroups say something else."""
+        if self.instance.workload_group:
+            self._changed.set()
+
+    @property
+    def _checked(self) -> Instance:
+        """The instance, checked as its group has it."""
+        return msgspec.structs.replace(self.instance, health=self._node.probes.check(self.instance))
 
     def envoy_exited(self, code: int) -> None:
         """Its Envoy ended."""
@@ -159,7 +171,7 @@ class Workload:
             return ""
         if not self.instance.pid:
             return "the application does not run"
-        return await health.probe(self.instance, self._environment)
+        return await health.probe(self._checked, self._environment)
 
     async def _keep_envoy(self) -> None:
         failures = 0
@@ -195,7 +207,7 @@ class Workload:
     async def _follow_health(self) -> None:
         if self.instance.gateway:
             return
-        await health.follow(lambda: self.instance, self._environment, self._found_health, self._changed)
+        await health.follow(lambda: self._checked, self._environment, self._found_health, self._changed)
 
     async def _found_health(self, why: str) -> None:
         if not why:

@@ -38,6 +38,7 @@ from weft.controlplane.plain_server import PlainServer
 from weft.controlplane.quarantine import Quarantine
 from weft.controlplane.reconcile import Reconciler
 from weft.controlplane.status import StatusWriter
+from weft.controlplane.workload_probes import WORKLOAD_GROUPS, probes
 from weft.discovery.registry import Registry, RegistrySettings
 from weft.discovery.server import RegistryServicer
 from weft.envoy.binary import Binary, EnvoyNotFound, binary
@@ -103,6 +104,7 @@ class ControlPlane:
         self._refusals = RefusalLog()
         self._stopping = asyncio.Event()
         self._granted = asyncio.Event()
+        self._regrouped = asyncio.Event()
         self._known: set[str] = set()  # proxies that were registered before
 
     async def run(self) -> None:
@@ -130,6 +132,7 @@ class ControlPlane:
             self._asked.run(),
             self._key_sets.run(),
             self._recheck(),
+            self._follow_groups(),
             self._keep_bundle(authority),
             self._follow_demand(),
             self._calls.run(),
@@ -168,7 +171,7 @@ class ControlPlane:
         certificates = CertificatesServicer(self._office(authority), peers)
         tokens = TokensServicer(self._jwt_keys, self._config.trust_domain, self._grants, peers)
         registry = self._registrations = RegistryServicer(
-            self._registry, peers, self._observation, authority().bundle, self._trust()
+            self._registry, peers, self._observation, authority().bundle, self._trust(), self._probes
         )
         return (
             lambda server: node_pb2_grpc.add_CertificatesServicer_to_server(certificates, server),
@@ -222,6 +225,19 @@ class ControlPlane:
         if self._reconciler.took(RESOURCE):
             self._key_sets.touched()
         self._ads.publish(change)
+        if self._reconciler.took(WORKLOAD_GROUPS):
+            self._regrouped.set()
+            self._ads.refresh(frozenset(name for name, proxy in self._registry.proxies.items() if proxy.workload.group))
+
+    def _probes(self, groups: Iterable[str]) -> node_pb2.Probes:
+        return probes(groups, self._reconciler.translation)
+
+    async def _follow_groups(self) -> None:
+        """Tells agents how WorkloadGroups say that their workloads are checked."""
+        while True:
+            await self._regrouped.wait()
+            self._regrouped.clear()
+            await self._registrations.publish_probes()
 
     async def _recheck(self) -> None:
         while True:

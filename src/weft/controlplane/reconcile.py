@@ -132,7 +132,7 @@ class Reconciler:
 
     def snapshot(self, proxy: str) -> Snapshot | None:
         """What the proxy `namespace/name` should hold now; None while nobody registered it."""
-        known = self._proxy_of(proxy)
+        known = self.proxy(proxy)
         return None if known is None else snapshot(self._measured(), known, self._cache)
 
     def _measured(self) -> Mesh:
@@ -184,7 +184,8 @@ class Reconciler:
 
     def proxy(self, name: str) -> Proxy | None:
         """The proxy `namespace/name`; None while nobody registered it."""
-        return self._proxy_of(name)
+        known = self._proxy_of(name)
+        return None if known is None else self._translation.joined(known)
 
     def choices(self, ref: Ref) -> tuple[tuple[Resource, Resource | None], ...]:
         """What is in effect of the whole resource `ref`, with each thing that may be put in its place: what was in effect before

@@ -56,6 +56,8 @@ def _workload(message: node_pb2.Workload, node: str) -> Workload:
     _check(_NAMESPACE, message.namespace, "namespace")
     _check(_NAME, message.name, "name")
     _check(_ACCOUNT, message.service_account, "service account")
+    if message.workload_group:
+        _check(_NAME, message.workload_group, "workload group")
     if len(message.labels) > _MOST_LABELS:
         raise InvalidWorkload(f"it has more than {_MOST_LABELS} labels")
     for name, value in message.labels.items():
@@ -71,6 +73,7 @@ def _workload(message: node_pb2.Workload, node: str) -> Workload:
         message.weight or 1,
         _HEALTH.get(message.health, Health.UNHEALTHY),
         node,
+        message.workload_group,
     )
 
 

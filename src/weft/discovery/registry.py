@@ -80,6 +80,10 @@ class Registry:
         """The proxy of the workload `namespace/name`; None while no agent reported it to this process."""
         return self._agents.proxy(name)
 
+    def proxies_of(self, node: str) -> Iterable[Proxy]:
+        """The proxies that the node registered."""
+        return [proxy for name in self._agents.of(node) if (proxy := self._agents.proxy(name))]
+
     def node_of(self, name: str) -> str | None:
         """The node that registered the workload."""
         return self._agents.node_of(name)

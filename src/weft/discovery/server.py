@@ -6,7 +6,7 @@ workload, never the others.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -59,13 +59,15 @@ class Telemetry(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Stream:
-    """One open call. One message is written at a time; `bundle` and `trust` are what the agent was told last."""
+    """One open call. One message is written at a time; `bundle`, `trust` and `probes` are what the agent was told last."""
 
+    node: str
     context: Context
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     sequence: int = 0
     bundle: bytes = b""
     trust: node_pb2.Trust | None = None
+    probes: node_pb2.Probes = field(default_factory=node_pb2.Probes)
     ended: str = ""
     reader: asyncio.Task[None] | None = None
 
@@ -80,14 +82,22 @@ class RegistryServicer(node_pb2_grpc.RegistryServicer):  # type: ignore[misc]  #
     """Registers workloads for the nodes that call."""
 
     def __init__(
-        self, registry: Registry, peers: Peers, telemetry: Telemetry, bundle: bytes, trust: node_pb2.Trust | None = None
+        self,
+        registry: Registry,
+        peers: Peers,
+        telemetry: Telemetry,
+        bundle: bytes,
+        trust: node_pb2.Trust | None = None,
+        probes: Callable[[frozenset[str]], node_pb2.Probes] = lambda groups: node_pb2.Probes(),
     ) -> None:
-        """`bundle`: the trust bundle (PEM) that each agent is told at the start. `trust`: whom to trust beside."""
+        """`bundle`: the trust bundle (PEM) that each agent is told at the start. `trust`: whom to trust beside. `probes` are
+        those of WorkloadGroups, of which each agent is told those that its workloads name."""
         self._registry = registry
         self._peers = peers
         self._telemetry = telemetry
         self._bundle = bundle
         self._trust = trust
+        self._probes = probes
         self._streams: dict[str, _Stream] = {}
         registry.on_expired = self._expired
 
@@ -104,6 +114,15 @@ class RegistryServicer(node_pb2_grpc.RegistryServicer):  # type: ignore[misc]  #
 
     async def _tell_all(self) -> None:
         await asyncio.gather(*(self._send(stream, stream.sequence) for stream in tuple(self._streams.values())))
+
+    async def publish_probes(self) -> None:
+        """Tells agents whose WorkloadGroups say something else than before."""
+        streams = [one for one in self._streams.values() if one.sequence and self._probes_of(one.node) != one.probes]
+        await asyncio.gather(*(self._send(stream, stream.sequence) for stream in streams))
+
+    def _probes_of(self, node: str) -> node_pb2.Probes:
+        groups = {proxy.workload.group_key for proxy in self._registry.proxies_of(node)} - {""}
+        return self._probes(frozenset(groups)) if groups else node_pb2.Probes()
 
     async def Register(self, requests: AsyncIterator[node_pb2.NodeReport], context: Context) -> None:
         """One node's stream."""
@@ -124,7 +143,7 @@ class RegistryServicer(node_pb2_grpc.RegistryServicer):  # type: ignore[misc]  #
     def _opened(self, node: str, context: Context) -> _Stream:
         if older := self._streams.get(node):
             older.end("a newer stream of this node replaced this one")
-        self._streams[node] = _Stream(context)
+        self._streams[node] = _Stream(node, context)
         return self._streams[node]
 
     def _closed(self, node: str, stream: _Stream) -> None:
@@ -173,6 +192,9 @@ class RegistryServicer(node_pb2_grpc.RegistryServicer):  # type: ignore[misc]  #
             if self._trust is not None and stream.trust != self._trust:
                 stream.trust = self._trust
                 reply.trust.CopyFrom(self._trust)
+            if (probes := self._probes_of(stream.node)) != stream.probes:
+                reply.probes.CopyFrom(probes)
+                stream.probes = probes
             stream.sequence = sequence
             with suppress(asyncio.InvalidStateError, grpc.aio.AioRpcError):  # it ended meanwhile: its reader knows
                 await stream.context.write(reply)

@@ -20,6 +20,9 @@ TLS_MODE_LABEL = "security.istio.io/tlsMode"
 PORTS = "mesh.weft.dev/ports"
 """The annotation with the numbers that operators know a port by, as JSON: `{"http": [9080, 8000]}`, the declared one first."""
 
+GROUP = "istio.io/autoRegistrationGroup"
+"""The annotation with the WorkloadGroup that it is of, which says what it does not say itself."""
+
 Body = Mapping[str, Any]
 
 ASKED = "mesh.weft.dev/asked-protocols"
@@ -82,7 +85,9 @@ def _metadata(proxy: Proxy, labels: Mapping[str, str], node: str, now: str, old:
 
 def _annotations(proxy: Proxy, old: Body) -> dict[str, Any]:
     """In `spec.ports` stands where the sidecar listens, which no Service and no policy names."""
-    kept = {name: value for name, value in old.items() if name not in (PORTS, ASKED)}
+    kept = {name: value for name, value in old.items() if name not in (PORTS, ASKED, GROUP)}
+    if proxy.workload.group:
+        kept[GROUP] = proxy.workload.group
     if proxy.inbound:
         numbers = {port.name: list(dict.fromkeys((port.number, port.application.port))) for port in proxy.inbound}
         kept[PORTS] = json.dumps(numbers, separators=(",", ":"))
@@ -136,4 +141,5 @@ def _content(entry: Body) -> tuple[object, ...]:
     conditions = {kind: condition.get("status") for kind, condition in _old_conditions(entry).items()}
     metadata = entry.get("metadata", {})
     annotations = metadata.get("annotations") or {}
-    return metadata.get("labels"), annotations.get(PORTS), annotations.get(ASKED), entry.get("spec"), conditions
+    said = tuple(annotations.get(name) for name in (PORTS, ASKED, GROUP))
+    return metadata.get("labels"), said, entry.get("spec"), conditions

@@ -42,7 +42,8 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One instance: its name is unique in its namespace. `node` is the machine that it runs on; empty where nobody knows."""
+    """One instance: its name is unique in its namespace. `node` is the machine that it runs on, `group` the WorkloadGroup of its
+    namespace that it joins; empty where nobody knows, and where there is none."""
 
     namespace: str
     name: str
@@ -53,6 +54,12 @@ class Workload:
     weight: int = 1
     health: Health = Health.HEALTHY
     node: str = ""
+    group: str = ""
+
+    @property
+    def group_key(self) -> str:
+        """`namespace/name` of its WorkloadGroup; empty for none."""
+        return f"{self.namespace}/{self.group}" if self.group else ""
 
     @property
     def key(self) -> str:

@@ -125,7 +125,7 @@ class Upstream(_message.Message):
     def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ..., listen: _Optional[_Union[Address, _Mapping]] = ...) -> None: ...
 
 class Workload(_message.Message):
-    __slots__ = ("namespace", "name", "service_account", "labels", "locality", "network", "weight", "health", "gateway", "http_proxy", "inbound", "upstreams", "gateway_host", "envoy_version")
+    __slots__ = ("namespace", "name", "service_account", "labels", "locality", "network", "weight", "health", "gateway", "http_proxy", "inbound", "upstreams", "gateway_host", "envoy_version", "workload_group")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -147,6 +147,7 @@ class Workload(_message.Message):
     UPSTREAMS_FIELD_NUMBER: _ClassVar[int]
     GATEWAY_HOST_FIELD_NUMBER: _ClassVar[int]
     ENVOY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    WORKLOAD_GROUP_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     name: str
     service_account: str
@@ -161,7 +162,8 @@ class Workload(_message.Message):
     upstreams: _containers.RepeatedCompositeFieldContainer[Upstream]
     gateway_host: str
     envoy_version: str
-    def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., service_account: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., locality: _Optional[str] = ..., network: _Optional[str] = ..., weight: _Optional[int] = ..., health: _Optional[_Union[Health, str]] = ..., gateway: _Optional[bool] = ..., http_proxy: _Optional[_Union[Address, _Mapping]] = ..., inbound: _Optional[_Iterable[_Union[InboundPort, _Mapping]]] = ..., upstreams: _Optional[_Iterable[_Union[Upstream, _Mapping]]] = ..., gateway_host: _Optional[str] = ..., envoy_version: _Optional[str] = ...) -> None: ...
+    workload_group: str
+    def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., service_account: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., locality: _Optional[str] = ..., network: _Optional[str] = ..., weight: _Optional[int] = ..., health: _Optional[_Union[Health, str]] = ..., gateway: _Optional[bool] = ..., http_proxy: _Optional[_Union[Address, _Mapping]] = ..., inbound: _Optional[_Iterable[_Union[InboundPort, _Mapping]]] = ..., upstreams: _Optional[_Iterable[_Union[Upstream, _Mapping]]] = ..., gateway_host: _Optional[str] = ..., envoy_version: _Optional[str] = ..., workload_group: _Optional[str] = ...) -> None: ...
 
 class EdgeCounters(_message.Message):
     __slots__ = ("proxy", "cluster", "endpoint", "requests", "successes", "errors", "connections", "mtls", "tls")
@@ -266,14 +268,67 @@ class NodeReport(_message.Message):
     calls: _containers.RepeatedCompositeFieldContainer[CallCounters]
     def __init__(self, complete: _Optional[bool] = ..., upsert: _Optional[_Iterable[_Union[Workload, _Mapping]]] = ..., remove: _Optional[_Iterable[str]] = ..., edges: _Optional[_Iterable[_Union[EdgeCounters, _Mapping]]] = ..., latencies: _Optional[_Iterable[_Union[EdgeLatency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyState, _Mapping]]] = ..., sequence: _Optional[int] = ..., calls: _Optional[_Iterable[_Union[CallCounters, _Mapping]]] = ...) -> None: ...
 
+class ProbeHeader(_message.Message):
+    __slots__ = ("name", "value")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: str
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
+class Probe(_message.Message):
+    __slots__ = ("way", "port", "path", "host", "tls", "headers", "command", "service", "initial_delay", "timeout", "period", "successes", "failures")
+    WAY_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    TLS_FIELD_NUMBER: _ClassVar[int]
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_DELAY_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_FIELD_NUMBER: _ClassVar[int]
+    SUCCESSES_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    way: str
+    port: int
+    path: str
+    host: str
+    tls: bool
+    headers: _containers.RepeatedCompositeFieldContainer[ProbeHeader]
+    command: _containers.RepeatedScalarFieldContainer[str]
+    service: str
+    initial_delay: float
+    timeout: float
+    period: float
+    successes: int
+    failures: int
+    def __init__(self, way: _Optional[str] = ..., port: _Optional[int] = ..., path: _Optional[str] = ..., host: _Optional[str] = ..., tls: _Optional[bool] = ..., headers: _Optional[_Iterable[_Union[ProbeHeader, _Mapping]]] = ..., command: _Optional[_Iterable[str]] = ..., service: _Optional[str] = ..., initial_delay: _Optional[float] = ..., timeout: _Optional[float] = ..., period: _Optional[float] = ..., successes: _Optional[int] = ..., failures: _Optional[int] = ...) -> None: ...
+
+class Probes(_message.Message):
+    __slots__ = ("groups",)
+    class GroupsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: Probe
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Probe, _Mapping]] = ...) -> None: ...
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    groups: _containers.MessageMap[str, Probe]
+    def __init__(self, groups: _Optional[_Mapping[str, Probe]] = ...) -> None: ...
+
 class NodeReply(_message.Message):
-    __slots__ = ("sequence", "bundle", "refused", "trust")
+    __slots__ = ("sequence", "bundle", "refused", "trust", "probes")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     TRUST_FIELD_NUMBER: _ClassVar[int]
+    PROBES_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     bundle: bytes
     refused: str
     trust: Trust
-    def __init__(self, sequence: _Optional[int] = ..., bundle: _Optional[bytes] = ..., refused: _Optional[str] = ..., trust: _Optional[_Union[Trust, _Mapping]] = ...) -> None: ...
+    probes: Probes
+    def __init__(self, sequence: _Optional[int] = ..., bundle: _Optional[bytes] = ..., refused: _Optional[str] = ..., trust: _Optional[_Union[Trust, _Mapping]] = ..., probes: _Optional[_Union[Probes, _Mapping]] = ...) -> None: ...

@@ -118,6 +118,7 @@ class Service:
     gateway_host: str = LOOPBACK
     host: str = LOOPBACK
     weight: int = 1
+    workload_group: str = ""
 
     @property
     def surges(self) -> bool:

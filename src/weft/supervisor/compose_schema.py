@@ -89,6 +89,7 @@ _SERVICE_WEFT = _object(
         ),
         "health": _about(_HEALTH, "how readiness is found; default: a TCP connection to each port"),
         "weight": _about({"type": "integer", "minimum": 1}, "share of the service's traffic"),
+        "workloadGroup": _about(_NAME, "the WorkloadGroup of its namespace that its instances join, with its probe"),
     }
 )
 

@@ -103,6 +103,7 @@ class _Reading:
             gateway_host=_text(_field(tree, "gatewayHost"), host),
             host=host,
             weight=int(weft.get("weight") or 1),
+            workload_group=_text(_field(tree, "workloadGroup")),
         )
         self._agreement(read)
         return read, self._found

@@ -86,6 +86,7 @@ class Plan:
             "locality": self.service.locality,
             "network": self.service.network,
             "weight": self.service.weight,
+            "workload_group": self.service.workload_group,
             "gateway": self.service.gateway,
             "gateway_host": self.service.gateway_host,
             "host": host,

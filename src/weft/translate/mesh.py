@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from weft.finding import Finding
 from weft.model.mesh import Change, Mesh, Settings
+from weft.model.workload import Proxy
 from weft.ref import Ref
 from weft.resource.core.config_map import ConfigMap
 from weft.resource.core.namespace import Namespace
@@ -58,7 +59,7 @@ from weft.translate.services import core_service, service_entry
 from weft.translate.sidecar import sidecar
 from weft.translate.statement import Statement
 from weft.translate.traffic_defaults import traffic_defaults
-from weft.translate.workload_groups import GroupsDraft, member
+from weft.translate.workload_groups import GroupsDraft, joined, member
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,14 @@ class Translation:
     findings: Mapping[Ref, tuple[Finding, ...]] = field(default_factory=dict)
     statuses: Mapping[Ref, Status] = field(default_factory=dict)
     index: Index = field(default_factory=Index, compare=False, repr=False)
+
+    def group(self, key: str) -> Resource | None:
+        """The WorkloadGroup `namespace/name`."""
+        return self.index.groups.groups.get(key)
+
+    def joined(self, proxy: Proxy) -> Proxy:
+        """A registered proxy, with what its WorkloadGroup says of it."""
+        return joined(proxy, self.group(proxy.workload.group_key)) if proxy.workload.group else proxy
 
 
 def translation(settings: Settings, resources: Iterable[Resource]) -> Translation:

@@ -1,12 +1,10 @@
 """WorkloadGroup: what workloads outside Kubernetes have in common, as a template for their WorkloadEntries."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Literal
 
-from weft.resource.field import Int32, Message, PortNumber, unsupported
+from weft.resource.field import Int32, Message, PortNumber
 from weft.resource.istio.workload_entry import WorkloadEntry
-
-_PROBE = unsupported("the agent checks what it runs: healthcheck or x-weft.health in weft.yaml")
 
 
 class TemplateMetadata(Message, frozen=True, kw_only=True):
@@ -54,7 +52,7 @@ class GrpcProbe(Message, frozen=True, kw_only=True):
 
 
 class Probe(Message, frozen=True, kw_only=True):
-    """How the readiness of a workload would be checked: one of the four ways."""
+    """How agents check the health of the workloads: in one of the four ways. A 0 is the default."""
 
     initial_delay_seconds: Int32 = 0
     timeout_seconds: Int32 = 1
@@ -70,9 +68,10 @@ class Probe(Message, frozen=True, kw_only=True):
 class WorkloadGroup(Message, frozen=True, kw_only=True):
     """https://istio.io/latest/docs/reference/config/networking/workload-group/
 
-    A WorkloadEntry of its namespace is of the group that its annotation `istio.io/autoRegistrationGroup` names.
+    A WorkloadEntry of its namespace is of the group that its annotation `istio.io/autoRegistrationGroup` names; a service of
+    weft.yaml says `x-weft.workloadGroup`.
     """
 
     metadata: TemplateMetadata | None = None
     template: WorkloadEntry
-    probe: Annotated[Probe | None, _PROBE] = None
+    probe: Probe | None = None
