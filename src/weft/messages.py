@@ -39,6 +39,18 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
         "there is no namespace {namespace}",
         "apply a Namespace of that name in the same files, or: kubectl create namespace {namespace}",
     ),
+    "denies-seen-calls": (
+        E,
+        "it would deny calls that are made: {calls}",
+        "`weft policy test -f FILE` lists them all; apply it with --allow-breaking (kubectl: annotate the policy with"
+        " mesh.weft.dev/allow-breaking=true) if they are to be denied",
+    ),
+    "may-deny-seen-calls": (
+        W,
+        "it may deny calls that are made, which depends on what is not recorded (headers, claims, addresses): {calls}",
+        "`weft policy test -f FILE` lists them all",
+    ),
+    "allows-denied-calls": (W, "it would let pass calls that are made and denied: {calls}", ""),
     # weft.yaml
     "unsupported-compose-field": (W, "{name} has no effect on processes{where}", "{hint}"),
     "image-without-command": (

@@ -11,7 +11,7 @@ SOURCE = ROOT / "src" / "weft"
 FILES = tuple(sorted(path for path in SOURCE.rglob("*.py") if "proto" not in path.parts))
 VAGUE = re.compile(r"^(utils?|helpers?|common|base|misc|managers?|handlers?|processors?|data|info)$")
 FORBIDDEN_IN_PURE = {"asyncio", "socket", "ssl", "subprocess", "threading", "time", "random", "logging", "os", "sqlite3", "grpc"}
-PURE = ("resource", "model", "translate", "compile", "simulate")
+PURE = ("resource", "model", "translate", "compile", "simulate", "evidence")
 
 
 def _name(path: Path) -> str:

@@ -98,7 +98,7 @@ class RunningMesh:
 
     def apply(self, text: str) -> Done:
         """`weft apply` of YAML; the command runs in this process, to spare a start of Python."""
-        arguments = ["--mesh", str(self.folder), "apply", "-f", "-"]
+        arguments = ["--mesh", str(self.folder), "apply", "--allow-breaking", "-f", "-"]
         result = CliRunner().invoke(app, arguments, input=dedent(text), env=self.environ)
         assert result.exit_code == 0, f"weft apply: {result.output} {result.exception!r}"
         return Done(result.exit_code, result.stdout, result.stderr)

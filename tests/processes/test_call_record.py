@@ -69,3 +69,64 @@ def test_what_is_called_is_recorded_and_survives(mesh: RunningMesh) -> None:
     mesh.until(mesh.ready_control_plane)
     kept = {(one["path"], one["count"]) for one in calls(mesh, workload="reviews")}
     assert kept >= {("/books/{*}/reviews", 12), ("/import", 1)}
+
+
+def applied(mesh: RunningMesh, name: str, spec: str, *options: str, code: int = 0, note: str = "") -> str:
+    """What `weft apply` says of an AuthorizationPolicy of the namespace default."""
+    annotations = f', annotations: {{mesh.weft.dev/allow-breaking: "{note}"}}' if note else ""
+    text = f"""
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {{name: {name}, namespace: default{annotations}}}
+spec: {spec}
+"""
+    done = mesh.weft("apply", *options, "-f", "-", stdin=text, code=code)
+    return done.out + done.err
+
+
+READERS = "{selector: {matchLabels: {app: reviews}}, rules: [{to: [{operation: {methods: [GET]}}]}]}"
+WEB = "from: [{source: {principals: [cluster.local/ns/default/sa/web]}}]"
+ONLY_WEB = f"{{selector: {{matchLabels: {{app: reviews}}}}, rules: [{{{WEB}}}]}}"
+
+
+def test_a_policy_that_denies_what_is_called_is_refused_with_the_callers(mesh: RunningMesh) -> None:
+    """Named are caller, call and rule; `policy test` says the same; it is applied when it is meant, by option or annotation; an
+    ALLOW policy that others need is not deleted either."""
+    refused = applied(mesh, "readers", READERS, code=1)
+    assert "denies-seen-calls" in refused and "nothing was applied" in refused
+    assert "spiffe://cluster.local/ns/jobs/sa/batch to default/reviews:9080 POST /import" in refused
+    assert "no rule of default/readers allows it" in refused and "ns/default/sa/web" not in refused
+    (mesh.folder / "readers.yaml").write_text(
+        "{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: readers}, spec: " + READERS + "}"
+    )
+    tested = mesh.weft("policy", "test", "-f", "readers.yaml", code=1).out
+    assert tested.startswith("EFFECT") and "denied" in tested and "ns/jobs/sa/batch" in tested and "1 decided otherwise" in tested
+    assert "denies-seen-calls" in applied(mesh, "readers", READERS, "--allow-breaking")
+    assert applied(mesh, "only-web", ONLY_WEB) and ask(mesh, "web", "http://reviews:9080/books/1/reviews") == 200
+    mesh.until(lambda: ask(mesh, "batch", "http://reviews.default:9080/import", "POST") == 403 or None, 5)
+    assert ask(mesh, "web", "http://reviews:9080/import", "POST") == 200
+
+    def needed() -> bool:
+        return any(one["method"] == "POST" and "sa/web" in one["source"]["identity"] for one in calls(mesh, workload="reviews"))
+
+    mesh.until(needed, 10)
+    told = mesh.weft("delete", "authorizationpolicy", "only-web", code=1).err
+    assert "it would deny calls that are made: spiffe://cluster.local/ns/default/sa/web" in told
+    mesh.weft("delete", "authorizationpolicy", "only-web", "--allow-breaking")
+    applied(mesh, "readers", READERS.replace("GET", "PUT"), note="true")
+    opened = mesh.weft("delete", "authorizationpolicy", "readers")
+    assert "deleted" in opened.out
+
+
+def test_what_is_suggested_lets_pass_what_was_seen_and_nothing_else(mesh: RunningMesh) -> None:
+    """The suggestion is applied with a default deny without a word of refusal; the rest is denied, TCP too."""
+    assert plain(mesh, "store", b"ping") == b"ping"
+    mesh.until(lambda: calls(mesh, workload="store") or None, 10)
+    suggested = mesh.weft("policy", "suggest", "default", "--default-deny").out
+    assert "paths:" in suggested and "/books/{*}/reviews" in suggested
+    assert "denies-seen-calls" not in mesh.weft("apply", "-f", "-", stdin=suggested).err
+    mesh.until(lambda: ask(mesh, "web", "http://reviews:9080/never") == 403 or None, 5)
+    assert ask(mesh, "web", "http://reviews:9080/books/99/reviews") == 200
+    assert ask(mesh, "batch", "http://reviews.default:9080/import", "POST") == 200
+    refused = mesh.call("http://reviews:9080/import", proxy=mesh.proxy("batch-0"))
+    assert (refused.status, "default/calls-to-reviews" in refused.body) == (403, True)

@@ -27,6 +27,9 @@ UNRESOLVED = ("unknown-subset", "unknown-host", "weight-total")
 """References to what does not exist, and what looks like a slip of the pen: no error to the API, since resources may come in any
 order and Istio takes any weights, but to `weft apply`."""
 
+BREAKING = "denies-seen-calls"
+"""What the API refuses and a writer may mean."""
+
 INSISTING = "--allow-unresolved applies it all the same"
 FIELD_MANAGER = "weft-apply"
 
@@ -48,6 +51,7 @@ def command(
     recursive: Annotated[bool, typer.Option("--recursive", "-R", help="Read folders within folders.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen and write nothing.")] = False,
     allow_unresolved: Annotated[bool, typer.Option(help="Apply what names nothing yet, and weights that miss 100.")] = False,
+    allow_breaking: Annotated[bool, typer.Option(help="Apply policies that deny calls which are made.")] = False,
     namespace: Namespace = "",
     kubeconfig: Kubeconfig = None,
     record: Annotated[Path | None, typer.Option(help="Write the API paths of what was applied here.", hidden=True)] = None,
@@ -71,7 +75,7 @@ def command(
         if _stops(local):
             print_findings(local)
             raise fail("nothing was applied")
-        _apply_at_once(api, wanted, dry_run, allow_unresolved)
+        _apply_at_once(api, wanted, dry_run, allow_unresolved, allow_breaking)
         if record:
             record.write_text(json.dumps({"paths": _paths(api, wanted)}))
 
@@ -108,12 +112,15 @@ def _placed(api: ApiClient, document: Document, namespace: str) -> Wanted:
     return Wanted(document, {**raw, "metadata": {**meta, "namespace": said or namespace or api.namespace}})
 
 
-def _apply_at_once(api: ApiClient, wanted: Sequence[Wanted], dry_run: bool, allow_unresolved: bool) -> None:
+def _apply_at_once(
+    api: ApiClient, wanted: Sequence[Wanted], dry_run: bool, allow_unresolved: bool, allow_breaking: bool
+) -> None:  # fmt: skip
     request: dict[str, Any] = {
         "objects": [each.raw for each in wanted],
         "dryRun": dry_run,
         "fieldManager": FIELD_MANAGER,
         "refuse": [] if allow_unresolved else UNRESOLVED,
+        "allow": [BREAKING] if allow_breaking else [],
     }
     answer = api.request("POST", "/weft/v1/apply", request, accepted=(422,))
     found = [_finding(each, wanted) for each in answer.get("findings", ())]

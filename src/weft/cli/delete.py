@@ -7,6 +7,7 @@ import typer
 
 from weft.cli import completion
 from weft.cli.api_client import ApiClient, ApiError, ApiResource
+from weft.cli.apply import BREAKING
 from weft.cli.connection import Kubeconfig, Namespace, client
 from weft.cli.get import resource_named
 from weft.cli.manifests import Unreadable, read
@@ -29,12 +30,13 @@ def command(
     namespace: Namespace = "",
     ignore_not_found: Annotated[bool, typer.Option(help="What is not there is no error.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go and delete nothing.")] = False,
+    allow_breaking: Annotated[bool, typer.Option(help="Delete policies without which calls are denied that are made.")] = False,
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """Delete resources."""
     with refusals_told(), client(context, kubeconfig) as api:
         targets = list(_in_files(api, files, namespace) if files else _named(api, kind, names or [], selector, namespace))
-        missing = [target for target in targets if not _delete(api, target, dry_run)]
+        missing = [target for target in targets if not _delete(api, target, dry_run, allow_breaking)]
     for resource, _, name in missing:
         if not ignore_not_found:
             fail(f'{resource.full_name} "{name}" not found')
@@ -75,11 +77,12 @@ def _in_files(api: ApiClient, files: list[str], namespace: str) -> Iterable[Targ
         yield resource, within, meta["name"]
 
 
-def _delete(api: ApiClient, target: Target, dry_run: bool) -> bool:
+def _delete(api: ApiClient, target: Target, dry_run: bool, allow_breaking: bool) -> bool:
     """Whether it was there."""
     resource, namespace, name = target
     try:
-        api.request("DELETE", resource.path(namespace, name), query={"dryRun": "All"} if dry_run else None)
+        query = ({"dryRun": "All"} if dry_run else {}) | ({"allow": BREAKING} if allow_breaking else {})
+        api.request("DELETE", resource.path(namespace, name), query=query)
     except ApiError as refused:
         if refused.code != 404:
             raise

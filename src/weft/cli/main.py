@@ -45,6 +45,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("describe", "weft.cli.describe", "Show one resource in full, with what weft found in it.", _RESOURCES),
     Command("edit", "weft.cli.edit", "Edit one resource in your editor.", _RESOURCES),
     Command("delete", "weft.cli.delete", "Delete resources.", _RESOURCES),
+    Command("policy", "weft.cli.policy", "Judge authorization policies against the calls that are made.", _SEE),
     Command("stat", "weft.cli.stat", "Show who calls what: requests a second, success, p99, mTLS.", _SEE),
     Command("proxies", "weft.cli.proxies", "List proxies: sync state, version, certificate.", _SEE),
     Command("proxy", "weft.cli.proxy", "Look into a proxy: `weft proxy config SERVICE clusters`.", _SEE),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from weft.controlplane.call_record import RecordedCall
+from weft.telemetry.recorded import RecordedCall
 
 
 def listed(calls: Iterable[RecordedCall]) -> Iterator[dict[str, Any]]:
@@ -37,12 +37,13 @@ def row(call: RecordedCall) -> dict[str, Any]:
         "deniedBy": edge.denied_by,
         "shadow": edge.shadow,
         "count": call.seen.count,
-        "firstSeen": _time(call.seen.first),
-        "lastSeen": _time(call.seen.last),
+        "firstSeen": time_text(call.seen.first),
+        "lastSeen": time_text(call.seen.last),
     }
 
 
-def _time(seconds: float) -> str:
+def time_text(seconds: float) -> str:
+    """A time in Unix seconds, as Kubernetes writes it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

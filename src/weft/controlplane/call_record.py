@@ -11,34 +11,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from weft.model.labels import Labels, labels
+from weft.model.labels import labels
 from weft.model.workload import Proxy, Workload
 from weft.proto import node_pb2
-from weft.telemetry.calls import Call, Caller, CallTable, Edge, Operation, Seen
+from weft.telemetry.calls import Caller, CallTable, Edge, Operation, Seen
+from weft.telemetry.recorded import Destination, RecordedCall
 
 log = logging.getLogger("weft.controlplane")
 KEPT = 7 * 24 * 3600.0
 _WRITE_BEHIND = 3.0  # seconds
 _FORGET = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Who was called: all workloads that no policy can tell from each other. `workload` is the service's name (label `app`)."""
-
-    namespace: str
-    workload: str
-    service_account: str
-    labels: Labels = ()
-
-
-RecordedCall = Call[Destination]
 
 
 class CallRecord:

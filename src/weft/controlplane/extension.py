@@ -3,9 +3,13 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
+import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from weft.controlplane.evidence import Evidence
 
 Json = Mapping[str, Any]
 Rows = Callable[[], Iterable[Json]]
@@ -13,10 +17,19 @@ Asked = Callable[[float | None, Json], Iterable[Json]]
 """Rows of the last so many seconds (None: all there are) that fit some words."""
 MintToken = Callable[[str, float], Awaitable[str]]
 
+
+class PolicyTest(msgspec.Struct, frozen=True):
+    """Policies to be tried on recorded calls. `replace`: in place of all others of their namespaces. `within` is in seconds."""
+
+    objects: list[dict[str, Any]]
+    replace: bool = False
+    within: float | None = None
+
+
 MAX_TOKEN_TTL = 24 * 3600.0
 
 
-def routes(edges: Rows, proxies: Rows, mint: MintToken, calls: Asked) -> tuple[Route, ...]:
+def routes(edges: Rows, proxies: Rows, mint: MintToken, calls: Asked, evidence: Evidence) -> tuple[Route, ...]:
     """The routes; each function gives what it is named for, as JSON values."""
 
     async def list_edges(_: Request) -> Response:
@@ -27,11 +40,19 @@ def routes(edges: Rows, proxies: Rows, mint: MintToken, calls: Asked) -> tuple[R
 
     async def list_calls(request: Request) -> Response:
         asked = dict(request.query_params)
+        return JSONResponse({"items": list(calls(_within(request), asked))})
+
+    async def test_policies(request: Request) -> Response:
         try:
-            within = float(asked.pop("within", "nan"))
-        except ValueError:
-            return JSONResponse({"message": "within is a number of seconds"}, 400)
-        return JSONResponse({"items": list(calls(None if within != within else within, asked))})
+            asked = msgspec.json.decode(await request.body(), type=PolicyTest)
+        except msgspec.DecodeError as problem:
+            return JSONResponse({"message": f"not a test of policies: {problem}"}, 400)
+        return JSONResponse(evidence.tested(asked.objects, asked.replace, asked.within))
+
+    async def suggestion(request: Request) -> Response:
+        asked = request.query_params
+        whom = (asked.get("namespace", ""), asked.get("workload", ""))
+        return JSONResponse(evidence.suggested(*whom, _within(request), asked.get("defaultDeny") == "true"))
 
     async def join_token(request: Request) -> Response:
         body = await request.json()
@@ -44,5 +65,15 @@ def routes(edges: Rows, proxies: Rows, mint: MintToken, calls: Asked) -> tuple[R
         Route("/weft/v1/edges", list_edges),
         Route("/weft/v1/proxies", list_proxies),
         Route("/weft/v1/calls", list_calls),
+        Route("/weft/v1/policies/suggestion", suggestion),
+        Route("/weft/v1/policies/test", test_policies, methods=["POST"]),
         Route("/weft/v1/jointokens", join_token, methods=["POST"]),
     )
+
+
+def _within(request: Request) -> float | None:
+    """The seconds that a question is about; None: all that is remembered."""
+    try:
+        return float(request.query_params["within"]) if "within" in request.query_params else None
+    except ValueError:
+        raise HTTPException(400, "within is a number of seconds") from None

@@ -30,6 +30,7 @@ from weft.controlplane.audit_log import AuditLog
 from weft.controlplane.call_record import CallRecord
 from weft.controlplane.canary.canary import Canary
 from weft.controlplane.config import ServeConfig
+from weft.controlplane.evidence import Evidence
 from weft.controlplane.grants import CurrentGrants, grants
 from weft.controlplane.key_set_client import trusted
 from weft.controlplane.key_sets import RESOURCE, KeySets
@@ -98,6 +99,7 @@ class ControlPlane:
         self._api_tokens = ApiTokens(config.oidc, issuers) if config.oidc else None
         self._audit = AuditLog(config.home / "audit.log", now)
         self._calls = CallRecord(config.home / "calls.db", lambda: self._registry.proxies)
+        self._evidence = Evidence(self._calls, self._reconciler, self._registry)
         self._observation = Observation(on_calls=self._calls.observe)
         self._tokens = JoinTokens(config.home / "ca" / "tokens.db")
         self._jwt_keys = JwtKeys(config.home / "ca" / "jwt-keys.json", now)
@@ -193,7 +195,7 @@ class ControlPlane:
         return Address(wanted.host, await listener.start(wanted.host, wanted.port, services))
 
     def _api(self, access: ApiAccess) -> ApiServer:
-        extended = extension.routes(self._edges, self._proxies, self._mint, self._called)
+        extended = extension.routes(self._edges, self._proxies, self._mint, self._called, self._evidence)
         routes = (*extended, *access_routes.routes(access.sign, self._audit))
         app = application(
             self._store,
@@ -211,7 +213,9 @@ class ControlPlane:
     async def _admit(self, changes: Sequence[Admission]) -> tuple[Finding, ...]:
         """An error is the last word; what else there is to say takes a look outside."""
         found = await self._judge.admit(changes)
-        return found if any(one.severity is Severity.ERROR for one in found) else found + await self._key_sets.admit(changes)
+        if any(one.severity is Severity.ERROR for one in found):
+            return found
+        return found + await self._evidence.admit(changes) + await self._key_sets.admit(changes)
 
     # What the parts ask of each other
 

@@ -348,6 +348,7 @@ def _options(request: Request, asked: Target, said: Json | None = None) -> Optio
         api_version=asked.api_version,
         force=_flag(request, "force"),
         noted=_noted(request),
+        allow=frozenset(request.query_params.getlist("allow")),
     )
 
 

@@ -1,6 +1,7 @@
 """`POST /weft/v1/apply`: many objects, judged together, written in one transaction or not at all.
 
-Request: `{"objects": [...], "dryRun": bool, "fieldManager": str, "refuse": [finding codes], "fieldValidation": str}`.
+Request: `{"objects": [...], "dryRun": bool, "fieldManager": str, "refuse": [finding codes], "allow": [finding codes],
+"fieldValidation": str}`.
 Answer (200 when applied, 422 when refused): `{"applied": bool, "results": [...], "findings": [...]}`, a result for each object
 with its kind, namespace, name and `outcome` (created, configured, unchanged), a finding with the `object`'s number.
 
@@ -39,6 +40,7 @@ class Request(msgspec.Struct, frozen=True, rename="camel"):
     field_manager: str = "weft"
     field_validation: str = "Strict"
     refuse: list[str] = []
+    allow: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,12 @@ async def apply(
     except msgspec.DecodeError as problem:
         raise bad_request(f"not a request to apply: {problem}") from None
     options = Options(
-        request.dry_run, request.field_validation, frozenset(request.refuse), request.field_manager, noted=noted
+        request.dry_run,
+        request.field_validation,
+        frozenset(request.refuse),
+        request.field_manager,
+        noted=noted,
+        allow=frozenset(request.allow),
     )
     async with resources.writing:
         return await settled(lambda: _apply(resources, request.objects, options, caller))

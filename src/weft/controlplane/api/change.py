@@ -72,7 +72,8 @@ class Change:
 class Options:
     """How a write is to be made. `validation` is Kubernetes' fieldValidation: Strict, Warn or Ignore. `refuse`: codes of
     findings that refuse it although they are no errors. `manager` is who writes (`fieldManager`), `api_version` the version it
-    speaks, `force` whether an apply takes fields from other managers; `noted` is told of what was changed."""
+    speaks, `force` whether an apply takes fields from other managers; `noted` is told of what was changed; `allow`: codes of
+    ALLOWABLE that do not refuse it."""
 
     dry_run: bool = False
     validation: str = "Warn"
@@ -81,6 +82,11 @@ class Options:
     api_version: str = ""
     force: bool = False
     noted: Callable[[Sequence["Change"]], None] = lambda _: None
+    allow: frozenset[str] = frozenset()
+
+
+ALLOWABLE = ("denies-seen-calls",)
+"""Errors that a writer may let pass: what is written is sound, and does what somebody may not have meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,7 @@ async def judged(resources: Resources, changes: Sequence[Change], options: Optio
         Admission(change.kind, change.old.body if change.old else None, change.new) for change in changes if not change.idle
     ]
     findings += await resources.admit(admissions) if admissions else ()
-    unique = tuple(dict.fromkeys(findings))
+    unique = tuple(_allowed(each, options) for each in dict.fromkeys(findings))
     refused = any(finding.severity is Severity.ERROR or finding.code in options.refuse for finding in unique)
     return Judged(changes, unique, refused)
 
@@ -143,6 +149,11 @@ async def settled(attempt: Callable[[], Awaitable[T]]) -> T:
         except Raced:
             continue
     return await attempt()
+
+
+def _allowed(finding: Finding, options: Options) -> Finding:
+    meant = finding.code in options.allow and finding.code in ALLOWABLE
+    return replace(finding, severity=Severity.WARNING, hint="") if meant else finding
 
 
 def _forbids(finding: Finding, options: Options) -> bool:
