@@ -40,7 +40,7 @@ def ask(mesh: RunningMesh, caller: str, url: str, method: str = "GET", **headers
 def plain(mesh: RunningMesh, service: str, said: bytes) -> bytes:
     """What a stranger without a certificate is answered at the sidecar of a service."""
     port = mesh.instances()[f"{service}-0"]["ports"][0]
-    with socket.create_connection((mesh.instances()[f"{service}-0"]["host"], port["listen"]), 5) as stranger:
+    with socket.create_connection((mesh.instances()[f"{service}-0"]["host"], port["sidecar"]), 5) as stranger:
         stranger.settimeout(5)
         stranger.sendall(said)
         return stranger.recv(4096)
