@@ -143,6 +143,10 @@ class Backends:
             self._run(self._serve(name, None, host if host.startswith("127.") else "127.0.0.1", int(port)))
         return ports
 
+    def serve_at(self, name: str, port: int) -> None:
+        """A server that is called `name`, at a port of loopback."""
+        self._run(self._serve(name, None, "127.0.0.1", port))
+
     def stop(self) -> None:
         """Ends all servers, and forgets."""
         self._run(self._stop())

@@ -7,7 +7,9 @@ from envoy.config.rbac.v3.rbac_pb2 import RBAC
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from meshes import mesh, proxy
 
-from weft.compile.authorization import host_match, rbac, text
+from weft.compile.authorization import rbac
+from weft.compile.path_match import host as host_match
+from weft.compile.path_match import text
 from weft.compile.scope.inputs import Guard
 from weft.compile.snapshot import Cache, snapshot
 from weft.model import authorization as model
@@ -90,17 +92,21 @@ def test_bytes_that_are_not_read() -> None:
 
 
 def test_values_and_their_negation() -> None:
-    """Any of the values, and none of the others."""
-    said = made(Rule(operations=((Condition(model.PATH, ("/a*",), ("/a/b",)),),)))
-    assert said is not None
-    wanted, unwanted = said.policies["ns[default]-policy[p]-rule[0]"].permissions[0].and_rules.rules
-    assert wanted.or_rules.rules[0].url_path.path.prefix == "/a"
-    assert unwanted.not_rule.or_rules.rules[0].url_path.path.exact == "/a/b"
+    """Any of the values as it is written, and none of the others in whatever spelling; as they are written, where the mesh says
+    how paths are normalized."""
+    rule = Rule(operations=((Condition(model.PATH, ("/a*",), ("/a/b",)),),))
+    for literal in (False, True):
+        said = made(rule, of=replace(HTTP, literal=literal))
+        assert said is not None
+        wanted, unwanted = said.policies["ns[default]-policy[p]-rule[0]"].permissions[0].and_rules.rules
+        (one,), (other,) = wanted.or_rules.rules, unwanted.not_rule.or_rules.rules
+        assert (one if literal else one.and_rules.rules[0]).url_path.path.prefix == "/a"
+        assert other.url_path.path.exact == ("/a/b" if literal else "")
 
 
 def test_hosts_are_compared_without_case_and_with_any_port() -> None:
     """A denial of a host is not escaped by writing its port; a port that is written is meant."""
-    for value, host, fits in (
+    for value, said, fits in (
         ("a.b", "A.B:8080", True),
         ("a.b", "a.bc", False),
         ("a.b", "axb", False),
@@ -110,7 +116,7 @@ def test_hosts_are_compared_without_case_and_with_any_port() -> None:
         ("a.b:80", "a.b:81", False),
         ("*", "x", True),
     ):
-        assert bool(re.fullmatch(host_match(value)["safe_regex"]["regex"], host)) is fits, (value, host)
+        assert bool(re.fullmatch(host_match(value)["safe_regex"]["regex"], said)) is fits, (value, said)
 
 
 def test_texts() -> None:
@@ -127,7 +133,7 @@ def test_a_policy_is_told_in_the_routes_and_not_in_the_listener() -> None:
     assert before.listeners() == after.listeners()
     routes = [one.route_configuration("inbound|8080||") for one in (before, after)]
     said = [RouteConfiguration.FromString(one.body).typed_per_filter_config for one in routes if one]
-    assert [set(one) for one in said] == [set(), {"envoy.filters.http.rbac"}]
+    assert [set(one) for one in said] == [set(), {"envoy.filters.http.rbac", "weft.allowing"}]
     assert routes[1] and [one.name for one in routes[1].origins] == ["p"]
 
 

@@ -4,7 +4,6 @@ import pytest
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_components_pb2 import HeaderMatcher, RedirectAction, Route, RouteMatch
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
-from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpConnectionManager
 
 from weft.simulate import pattern
 from weft.simulate.call import HttpCall, http_call
@@ -14,7 +13,6 @@ from weft.simulate.outcome import Retries
 from weft.simulate.path import normalized, parameters
 from weft.simulate.redirect import location
 from weft.simulate.route_match import header_matches, matches
-from weft.simulate.simulate import is_guarded
 from weft.simulate.virtual_host import virtual_host, without_port
 
 
@@ -127,12 +125,3 @@ def test_retries_follow_envoys_names() -> None:
         "reset": [False, False, False, False],
     }
     assert Retries(1, ("retriable-status-codes",), (404,)).repeats(404)
-
-
-def test_a_guarded_gateway_is_not_guessed_at() -> None:
-    """Policies and rules about tokens decide before any route: who does not read them does not say what comes."""
-    open_, guarded = RouteConfiguration(), RouteConfiguration()
-    guarded.typed_per_filter_config["envoy.filters.http.rbac.deny"].Pack(open_)
-    tokens = HttpConnectionManager(http_filters=[{"name": "envoy.filters.http.jwt_authn"}])
-    assert not is_guarded(HttpConnectionManager(), open_)
-    assert is_guarded(HttpConnectionManager(), guarded) and is_guarded(tokens, open_)

@@ -2,30 +2,35 @@
 https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/rbac/v3/rbac.proto
 
 A port is known before there is a request, so what a rule says of ports is decided here. Where bytes are not read nobody knows
-what is asked: a rule that allows by it allows nothing, one that denies by it denies whatever it asks, as Istio has it.
+what is asked: a rule that allows by it allows nothing, another (one that denies, say) holds whatever it asks, as Istio has it.
+
+What a rule denies is matched widely and what it allows narrowly, unless the mesh says how paths are normalized (`path_match`).
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from envoy.config.rbac.v3.rbac_pb2 import RBAC, Permission, Policy, Principal
-from envoy.extensions.path.match.uri_template.v3.uri_template_match_pb2 import UriTemplateMatchConfig
 
+from weft.compile import path_match
+from weft.compile.path_match import text
 from weft.compile.scope.inputs import Guard
-from weft.envoy.types import packed
 from weft.model import authorization as model
 from weft.model.authorization import Action, AuthorizationPolicy, Condition, Conditions, Rule
 
 JWT = "envoy.filters.http.jwt_authn"
 JWT_PAYLOAD = "payload"
-_ANY = {"safe_regex": {"regex": ".+"}}
-_RBAC_ACTION = {Action.ALLOW: RBAC.ALLOW, Action.DENY: RBAC.DENY, Action.AUDIT: RBAC.LOG}
-_OF_PERMISSION = (model.HOST, model.METHOD, model.PATH, model.DESTINATION_IP, model.SNI)
+_ANY = text("*")
+_OF_PERMISSION = (model.HOST, model.METHOD, model.PATH, model.DESTINATION_IP, model.SNI, model.FILTER)
+_CERTAIN = {"not_rule": {"url_path": {"path": path_match.unresolved()}}}
+Matcher = Callable[[Condition, str, bool], dict[str, Any]]
+"""What a value of a condition becomes; the last: it is matched widely."""
 
 
 def rbac(of: Guard, action: Action, *, dry_run: bool = False) -> RBAC | None:
-    """The rules of the policies with `action`; None when they decide nothing. ALLOW without a rule allows nothing."""
+    """The rules of the policies with `action`; None when they decide nothing. ALLOW without a rule allows nothing. What is not
+    allowed is to be denied: of AUDIT and dry runs that is what a filter is told which only looks."""
     chosen = [one for one in of.policies if one.action is action and one.dry_run is dry_run]
     said = {
         rule_name(one, index): made
@@ -35,7 +40,7 @@ def rbac(of: Guard, action: Action, *, dry_run: bool = False) -> RBAC | None:
     }
     if not chosen or (not said and action is not Action.ALLOW):
         return None
-    return RBAC(action=_RBAC_ACTION[action], policies=dict(sorted(said.items())))
+    return RBAC(action=RBAC.ALLOW if action is Action.ALLOW else RBAC.DENY, policies=dict(sorted(said.items())))
 
 
 def rule_name(of: AuthorizationPolicy, index: int) -> str:
@@ -49,11 +54,12 @@ def _policy(of: Rule, action: Action, guarded: Guard) -> Policy | None:
     (when,) = _possible((of.when,), action, guarded) or (None,)
     if sources is None or operations is None or when is None:
         return None
+    denies = action is not Action.ALLOW
     asked = tuple(one for one in when if one.attribute in _OF_PERMISSION)
     called = tuple(one for one in when if one.attribute not in _OF_PERMISSION)
     return Policy(
-        permissions=[_permission((*one, *asked)) for one in operations or ((),)],
-        principals=[_principal((*one, *called), guarded.trust_domain) for one in sources or ((),)],
+        permissions=[_permission((*one, *asked), guarded, denies) for one in operations or ((),)],
+        principals=[_principal((*one, *called), guarded, denies) for one in sources or ((),)],
     )
 
 
@@ -70,7 +76,7 @@ def _left(all_of: Conditions, action: Action, guarded: Guard) -> Conditions | No
             if not _port_fits(one, guarded.ports):
                 return None
         elif one.is_http and not guarded.is_http:
-            if action is not Action.DENY:
+            if action is Action.ALLOW:
                 return None
         else:
             left.append(one)
@@ -85,46 +91,58 @@ def _port_fits(of: Condition, ports: Iterable[int]) -> bool:
 # what is asked
 
 
-def _permission(all_of: Conditions) -> Permission:
-    parts = [part for one in all_of for part in _both(one, _one_permission, "or_rules", "rules", "not_rule")]
+def _permission(all_of: Conditions, guarded: Guard, denies: bool) -> Permission:
+    def one_permission(of: Condition, value: str, wide: bool) -> dict[str, Any]:
+        return _one_permission(of, value, wide and not guarded.literal, literal=guarded.literal)
+
+    parts = [part for one in all_of for part in _both(one, one_permission, denies, ("or_rules", "rules", "not_rule"))]
     return Permission(**({"and_rules": {"rules": parts}} if parts else {"any": True}))
 
 
-def _one_permission(of: Condition, value: str) -> dict[str, Any]:
+def _one_permission(of: Condition, value: str, widely: bool, *, literal: bool) -> dict[str, Any]:
     match of.attribute:
         case model.HOST:
-            return {"header": _header(":authority", host_match(value))}
+            return {"header": _header(":authority", path_match.host(value, widely=widely))}
         case model.METHOD:
-            return {"header": _header(":method", text(value))}
-        case model.PATH if "{" in value:
-            template = UriTemplateMatchConfig(path_template=value.replace("{*}", "*").replace("{**}", "**"))
-            return {
-                "uri_template": {"name": "envoy.path.match.uri_template.uri_template_matcher", "typed_config": packed(template)}
-            }
+            return {"header": _header(":method", text(value, widely=widely))}
         case model.PATH:
-            return {"url_path": {"path": text(value)}}
+            return _path(value, widely, literal)
         case model.DESTINATION_IP:
             return {"destination_ip": _cidr(value)}
+        case model.FILTER:
+            return {"metadata": _filter_metadata(of.keys, value)}
         case _:
             return {"requested_server_name": text(value)}
 
 
-def host_match(value: str) -> dict[str, Any]:
-    """Hosts are compared without case; one that names no port is meant with any."""
-    whole = re.escape(value.strip("*"))
-    before, after = ".*" if value.startswith("*") else "", ".*" if value.endswith("*") and value != "*" else ""
-    port = "" if after or re.search(r":\d+$", value) else r"(:\d+)?"
-    return _ANY if value == "*" else {"safe_regex": {"regex": f"(?i){before}{whole}{after}{port}"}}
+def _path(value: str, widely: bool, literal: bool) -> dict[str, Any]:
+    if widely:
+        return {"url_path": {"path": path_match.path_widely(value)}}
+    said = {"url_path": {"path": path_match.path(value)}}
+    is_exact = "*" not in value
+    return said if literal or is_exact else {"and_rules": {"rules": [said, _CERTAIN]}}
+
+
+def _filter_metadata(keys: tuple[str, ...], value: str) -> dict[str, Any]:
+    """What a filter of Envoy says of a request or connection: a text, or a list that has it (`[value]`)."""
+    name, *path = keys
+    of_list = value.startswith("[") and value.endswith("]")
+    said = {"string_match": text(value[1:-1] if of_list else value)}
+    return {
+        "filter": name,
+        "path": [{"key": key} for key in path],
+        "value": {"list_match": {"one_of": said}} if of_list else said,
+    }
 
 
 # who asks
 
 
-def _principal(all_of: Conditions, trust_domain: str) -> Principal:
-    def one_principal(of: Condition, value: str) -> dict[str, Any]:
-        return _one_principal(of, value, trust_domain)
+def _principal(all_of: Conditions, guarded: Guard, denies: bool) -> Principal:
+    def one_principal(of: Condition, value: str, wide: bool) -> dict[str, Any]:
+        return _one_principal(of, value, guarded.trust_domain)
 
-    parts = [part for one in all_of for part in _both(one, one_principal, "or_ids", "ids", "not_id")]
+    parts = [part for one in all_of for part in _both(one, one_principal, denies, ("or_ids", "ids", "not_id"))]
     return Principal(**({"and_ids": {"ids": parts}} if parts else {"any": True}))
 
 
@@ -166,7 +184,15 @@ def _authenticated(name: dict[str, Any]) -> dict[str, Any]:
 
 
 def _request_principal(value: str) -> dict[str, Any]:
-    issuer, _, subject = value.rpartition("/") if value != "*" else ("*", "", "*")
+    """`issuer/subject`: where the one ends is not written, so each slash may be the place; a wildcard stands in one of them."""
+    if value == "*":
+        return _issuer_and_subject("*", "*")
+    pairs = [(value[:at], value[at + 1 :]) for at, letter in enumerate(value) if letter == "/" and value[:at] and value[at + 1 :]]
+    pairs += [(value, "*")] if value.endswith("*") else [("*", value)] if value.startswith("*") else []
+    return {"or_ids": {"ids": [_issuer_and_subject(issuer, subject) for issuer, subject in pairs or [(value, "")]]}}
+
+
+def _issuer_and_subject(issuer: str, subject: str) -> dict[str, Any]:
     return {"and_ids": {"ids": [_claim(("iss",), issuer), _claim(("sub",), subject)]}}
 
 
@@ -181,12 +207,13 @@ def _claim(keys: tuple[str, ...], value: str) -> dict[str, Any]:
 # both
 
 
-def _both(of: Condition, one: Any, any_of: str, list_name: str, negation: str) -> list[dict[str, Any]]:
-    """Any of the values, and none of the others."""
+def _both(of: Condition, one: Matcher, denies: bool, words: tuple[str, str, str]) -> list[dict[str, Any]]:
+    """Any of the values, and none of the others: what is excepted from a wide match is matched narrowly."""
+    any_of, list_name, negation = words
     parts = []
     for values, negated in ((of.values, False), (of.not_values, True)):
         if values:
-            said = {any_of: {list_name: [one(of, value) for value in values]}}
+            said = {any_of: {list_name: [one(of, value, denies is not negated) for value in values]}}
             parts.append({negation: said} if negated else said)
     return parts
 
@@ -198,15 +225,6 @@ def _header(name: str, matcher: dict[str, Any]) -> dict[str, Any]:
 def _cidr(value: str) -> dict[str, Any]:
     address, _, length = value.partition("/")
     return {"address_prefix": address, "prefix_len": {"value": int(length) if length else 128 if ":" in address else 32}}
-
-
-def text(value: str) -> dict[str, Any]:
-    """Envoy's matcher for a value as Istio writes it."""
-    if value == "*":
-        return dict(_ANY)
-    if value.startswith("*"):
-        return {"suffix": value[1:]}
-    return {"prefix": value[:-1]} if value.endswith("*") else {"exact": value}
 
 
 def _wild(value: str) -> str:

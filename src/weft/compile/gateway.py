@@ -57,7 +57,7 @@ def _http(of: GatewayListener, routes: str, **words: Any) -> Filter:
         set_current_client_cert_details={"uri": True, "subject": {"value": True}, "dns": True},
         request_headers_timeout=duration(_HEADERS_WITHIN),
         server_header_transformation="APPEND_IF_ABSENT",
-        local_reply_config={"mappers": [*rbac.denials(of.explain, at_gateway=True), *local_ratelimit.refusals()]},
+        local_reply_config={"mappers": [*rbac.denials(of.explain), *local_ratelimit.refusals()]},
         **words,
     )
 

@@ -105,7 +105,6 @@ def inbound_routes(of: InboundRoutes) -> EnvoyResource:
         "name": "default",
         "match": {"prefix": "/"},
         "route": {"cluster": cluster, "timeout": duration(0), "idle_timeout": duration(0)},
-        "metadata": rbac.allowing(of.guard),
     }
     message = RouteConfiguration(
         name=cluster,

@@ -11,7 +11,8 @@ from typing import Any
 from envoy.config.route.v3.route_components_pb2 import HeaderMatcher
 from envoy.extensions.rate_limit_descriptors.expr.v3.expr_pb2 import Descriptor
 
-from weft.compile.authorization import JWT, JWT_PAYLOAD, host_match
+from weft.compile import path_match
+from weft.compile.authorization import JWT, JWT_PAYLOAD
 from weft.compile.route_match import header_matcher
 from weft.envoy.types import packed
 from weft.model import rate_limit as model
@@ -63,7 +64,7 @@ def _one_of(name: str, patterns: list[str]) -> HeaderMatcher:
 
 
 def _host(value: str) -> str:
-    regex: str = host_match(value)["safe_regex"]["regex"]
+    regex: str = path_match.host(value)["safe_regex"]["regex"]
     return regex.removeprefix(_IGNORE_CASE)
 
 

@@ -15,6 +15,7 @@ PRINCIPAL, NAMESPACE, SERVICE_ACCOUNT = "source.principal", "source.namespace", 
 SOURCE_IP, REMOTE_IP, DESTINATION_IP = "source.ip", "remote.ip", "destination.ip"
 REQUEST_PRINCIPAL, AUDIENCES, PRESENTER = "request.auth.principal", "request.auth.audiences", "request.auth.presenter"
 HEADER, CLAIM, SNI = "request.headers", "request.auth.claims", "connection.sni"
+FILTER = "experimental.envoy.filters"
 
 
 class Action(Enum):
@@ -28,7 +29,7 @@ class Action(Enum):
 @dataclass(frozen=True, slots=True)
 class Condition:
     """The attribute has one of `values` (none given: any, or none), and none of `not_values`. `keys` are what stands in brackets:
-    a header's name, the path of a claim."""
+    a header's name, the path of a claim; of what a filter of Envoy says the filter's name, and its path."""
 
     attribute: str
     values: tuple[str, ...] = ()

@@ -11,7 +11,9 @@ HeaderList = tuple[tuple[str, str], ...]
 class HttpCall:
     """A request. `port` is the proxy's own port that is called, 0 its HTTP proxy. `sni` is the name that TLS asks for; empty
     without TLS. `certificate`: the caller has one that is trusted; it is for `subject`. `path` carries the query. `source` is the
-    caller's address."""
+    caller's address. `identity`: the SPIFFE ID that it shows in the mesh's own mTLS; empty outside it. `claims`: as JSON, of the
+    token that it shows and that is accepted. `destination` and `trusts_forwarded` are the listener's: its address, and whether it
+    believes what x-forwarded-for says."""
 
     authority: str
     path: str = "/"
@@ -22,17 +24,32 @@ class HttpCall:
     certificate: bool = False
     subject: str = ""
     source: str = "127.0.0.1"
+    identity: str = ""
+    claims: str = ""
+    destination: str = "127.0.0.1"
+    trusts_forwarded: bool = True
 
     @property
     def scheme(self) -> str:
         """What is spoken to the proxy."""
         return "https" if self.sni else "http"
 
+    @property
+    def server_name(self) -> str:
+        """What TLS asks for, the mesh's own too."""
+        return self.sni
+
+    @property
+    def remote(self) -> str:
+        """The address that the call is taken to come from: what the last proxy before says, where it is believed."""
+        said = [value for name, value in self.headers if name == "x-forwarded-for"] if self.trusts_forwarded else []
+        return said[-1].rpartition(",")[2].strip() if said else self.source
+
 
 @dataclass(frozen=True, slots=True)
 class TcpCall:
     """A connection to the proxy's own `port`, or, with 0, a tunnel to `authority` (`host:port`) through its HTTP proxy. `sni` is
-    the name that TLS asks for; empty without TLS. `source` is the caller's address."""
+    the name that TLS asks for; empty without TLS. `source` is the caller's address. `identity` as of a request."""
 
     authority: str = ""
     port: int = 0
@@ -40,6 +57,18 @@ class TcpCall:
     certificate: bool = False
     subject: str = ""
     source: str = "127.0.0.1"
+    identity: str = ""
+    destination: str = "127.0.0.1"
+
+    @property
+    def server_name(self) -> str:
+        """What TLS asks for."""
+        return self.sni
+
+    @property
+    def remote(self) -> str:
+        """The address that the call comes from."""
+        return self.source
 
 
 Call = HttpCall | TcpCall

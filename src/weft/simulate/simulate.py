@@ -13,7 +13,7 @@ from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import CommonTlsContext, DownstreamTlsContext
 
 from weft.envoy.names import HTTP_PROXY_ROUTES
-from weft.simulate import filters, limits, redirect
+from weft.simulate import filters, guard, limits, redirect
 from weft.simulate.call import Call, HttpCall, TcpCall
 from weft.simulate.destination import destination
 from weft.simulate.filter_chain import filter_chain
@@ -26,15 +26,14 @@ from weft.simulate.path import normalized
 from weft.simulate.route_match import matches
 from weft.simulate.virtual_host import virtual_host
 
-_RBAC, _JWT = "envoy.filters.http.rbac", "envoy.filters.http.jwt_authn"
-
 
 def simulate(held: Held, call: Call) -> Outcome:
     """What `call` comes to at a proxy that holds `held`. Raises Unreadable when it meets what it does not understand."""
     listener = _listener(held, call.port)
     if listener is None:
         return Outcome(Closed(f"nothing listens on port {call.port}"))
-    chain = filter_chain(listener, call.sni, call.source)
+    call = replace(call, destination=listener.address.socket_address.address or call.destination)
+    chain = filter_chain(listener, call.sni, call.source, meshed=bool(call.identity))
     if chain is None:
         return Outcome(Closed("no filter chain takes this connection"))
     if refused := _refused(held, chain, call):
@@ -42,6 +41,8 @@ def simulate(held: Held, call: Call) -> Outcome:
     if manager := _filter(chain, HttpConnectionManager):
         return _http(held, manager, call)
     if proxy := _filter(chain, TcpProxy):
+        if rule := guard.connection(chain, call):
+            return Outcome(Closed(rule))
         return Outcome(_tcp(held, chain, proxy, call))
     raise Unreadable(f"the filter chain {chain.name}")
 
@@ -61,6 +62,8 @@ def _refused(held: Held, chain: FilterChain, call: Call) -> str:
     context = unpacked(chain.transport_socket.typed_config, DownstreamTlsContext)
     if context is None:
         raise Unreadable(f"the transport socket {chain.transport_socket.name}")
+    if call.identity:
+        return ""
     if not call.sni:
         return "no TLS on a port that asks for it"
     if not is_ready(held, context.common_tls_context):
@@ -92,29 +95,30 @@ def _http(held: Held, manager: HttpConnectionManager, call: Call) -> Outcome:
     if isinstance(call, TcpCall):
         call = HttpCall(call.authority, "/", "CONNECT", (), call.port, source=call.source)
     else:
-        call = replace(call, path=_path(manager, call))
+        named, path = _authority(manager, call), _path(manager, call)
+        call = replace(call, authority=named, path=path, trusts_forwarded=not manager.use_remote_address.value)
     config = _route_configuration(held, manager, call.authority)
     host = virtual_host(config, call.authority) if config else None
     if config is None or host is None:
         return Outcome(Answered(404))
-    if is_guarded(manager, config):
-        raise Unreadable("a gateway with authorization policies or rules about tokens")
     if host.require_tls == VirtualHost.ALL and call.scheme == "http":
         location = f"https://{call.authority}{call.path}"
         return Outcome(Redirected(301, location), Matched(host.name, "", _origin(host)))
     route = next((one for one in host.routes if matches(one.match, call)), None)
     if route is None:
         return Outcome(Answered(404), Matched(host.name, "", _origin(host)))
-    outcome = _taken(held, config, host, route, call, filters.there(manager))
     levels = (route, host, config)
+    if refused := guard.refused(manager, levels, call):
+        return Outcome(refused, Matched(host.name, route.name, _origin(route)))
+    outcome = _taken(held, config, host, route, call, filters.there(manager))
     return replace(outcome, unread=filters.unread(manager, levels), limits=limits.limits(manager, levels, call))
 
 
-def is_guarded(manager: HttpConnectionManager, config: RouteConfiguration) -> bool:
-    """Whether policies or rules about tokens decide before a route does."""
-    return any(name.startswith(_RBAC) for name in config.typed_per_filter_config) or any(
-        one.name == _JWT for one in manager.http_filters
-    )
+def _authority(manager: HttpConnectionManager, call: HttpCall) -> str:
+    """The host without the one dot at its end."""
+    host, colon, port = call.authority.rpartition(":") if call.authority[-1:] != "]" else (call.authority, "", "")
+    host, rest = (host, colon + port) if colon else (call.authority, "")
+    return (host.removesuffix(".") if manager.strip_trailing_host_dot else host) + rest
 
 
 def _path(manager: HttpConnectionManager, call: HttpCall) -> str:
@@ -161,7 +165,8 @@ def _body(of: Route) -> str:
 
 
 def _origin(of: Route | VirtualHost) -> str:
-    return str(of.metadata.filter_metadata["weft"]["origin"]) if "weft" in of.metadata.filter_metadata else ""
+    known = of.metadata.filter_metadata
+    return str(known["weft"]["origin"]) if "weft" in known and "origin" in known["weft"].fields else ""
 
 
 def _dialled(chain: FilterChain, call: TcpCall) -> list[tuple[float, str]]:

@@ -78,4 +78,7 @@ def _condition(of: Condition, namespace: str) -> model.Condition:
 
 def attribute_of(key: str) -> tuple[str, tuple[str, ...]]:
     """A condition's key taken apart: `request.auth.claims[a][b]` is the claim `b` in `a`."""
-    return key.partition("[")[0], tuple(_BRACKETS.findall(key))
+    name, keys = key.partition("[")[0], tuple(_BRACKETS.findall(key))
+    if name.startswith(f"{model.FILTER}."):
+        return model.FILTER, (name.removeprefix("experimental."), *keys)
+    return name, keys

@@ -45,6 +45,7 @@ KNOWN_HOSTS: Chain = (*(entry for entry in OUTBOUND if entry[0] is not on_demand
 GUARD: Chain = (
     (rbac.audit, "decides nothing, and so before who does"),
     (rbac.deny, "what is denied nobody can allow"),
+    (rbac.naming, "before who may allow it: afterwards nobody could say who did not"),
     (rbac.allow, "before anything is done for a request that may not be made"),
 )
 

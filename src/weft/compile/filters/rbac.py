@@ -9,16 +9,14 @@ The answer to a refused request names the rule: Envoy keeps it in the details of
 from typing import Any
 
 from envoy.config.accesslog.v3.accesslog_pb2 import AccessLogFilter
-from envoy.config.core.v3.base_pb2 import Metadata
 from envoy.config.listener.v3.listener_components_pb2 import Filter
-from envoy.config.rbac.v3.rbac_pb2 import RBAC as Rules
 from envoy.extensions.access_loggers.filters.cel.v3.cel_pb2 import ExpressionFilter
 from envoy.extensions.filters.http.rbac.v3.rbac_pb2 import RBAC, RBACPerRoute
+from envoy.extensions.filters.http.set_filter_state.v3.set_filter_state_pb2 import Config as SetFilterState
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from envoy.extensions.filters.network.rbac.v3.rbac_pb2 import RBAC as NetworkRBAC
 from google.protobuf.any_pb2 import Any as AnyMessage
 
-from weft.compile import metadata
 from weft.compile.authorization import rbac
 from weft.compile.scope.inputs import Guard
 from weft.envoy.types import packed
@@ -27,8 +25,10 @@ from weft.model.authorization import Action
 NAME = "envoy.filters.http.rbac"
 NETWORK_NAME = "envoy.filters.network.rbac"
 DENIED_BY = "x-weft-denied-by"
+AUDITED = "weft_audit_"
 _ORDER = (Action.AUDIT, Action.DENY, Action.ALLOW)
-_ALLOWING = "%METADATA(ROUTE:weft:allowing)%"
+_STATE = "weft.allowing"
+_ALLOWING = f"%FILTER_STATE({_STATE}:PLAIN)%"
 
 
 def audit() -> HttpFilter:
@@ -46,6 +46,11 @@ def allow() -> HttpFilter:
     return _filter(Action.ALLOW)
 
 
+def naming() -> HttpFilter:
+    """The filter that keeps the names of the policies which might allow a request, for the answer when none does."""
+    return HttpFilter(name=_STATE, disabled=True, typed_config=packed(SetFilterState()))
+
+
 def _filter(of: Action) -> HttpFilter:
     return HttpFilter(name=_name(of), disabled=True, typed_config=packed(RBAC()))
 
@@ -56,7 +61,16 @@ def _name(of: Action) -> str:
 
 def per_route(of: Guard) -> dict[str, AnyMessage]:
     """What a route configuration says to the filters that have something to decide."""
-    return {_name(action): packed(RBACPerRoute(rbac=RBAC(**parts))) for action, parts in _rules(of)}
+    return {_name(action): packed(RBACPerRoute(rbac=RBAC(**parts))) for action, parts in _rules(of)} | _allowing(of)
+
+
+def _allowing(of: Guard) -> dict[str, AnyMessage]:
+    names = [f"{one.namespace}/{one.name}" for one in of.policies if one.action is Action.ALLOW and not one.dry_run]
+    if not names:
+        return {}
+    text = {"text_format_source": {"inline_string": ", ".join(names).replace("%", "%%")}}
+    value = {"object_key": _STATE, "factory_key": "envoy.string", "format_string": text}
+    return {_STATE: packed(SetFilterState(on_request_headers=[value]))}
 
 
 def network_rbac(of: Guard, stat_prefix: str) -> list[Filter]:
@@ -71,30 +85,28 @@ def network_rbac(of: Guard, stat_prefix: str) -> list[Filter]:
 
 
 def _rules(of: Guard) -> list[tuple[Action, dict[str, Any]]]:
-    made = ((action, _parts(action, rbac(of, action), rbac(of, action, dry_run=True))) for action in _ORDER)
+    made = ((action, _parts(action, of)) for action in _ORDER)
     return [(action, parts) for action, parts in made if parts]
 
 
-def _parts(action: Action, enforced: Rules | None, shadow: Rules | None) -> dict[str, Any]:
+def _parts(action: Action, of: Guard) -> dict[str, Any]:
+    """AUDIT and dry runs are shadows: Envoy says what they would do, and does nothing."""
+    enforced, shadow = rbac(of, action), rbac(of, action, dry_run=True)
+    prefix = f"istio_dry_run_{action.value.lower()}_"
+    if action is Action.AUDIT:
+        enforced, shadow, prefix = None, enforced, AUDITED
     parts: dict[str, Any] = {}
     if enforced is not None:
         parts["rules"] = enforced
     if shadow is not None:
-        parts |= {"shadow_rules": shadow, "shadow_rules_stat_prefix": f"istio_dry_run_{action.value.lower()}_"}
+        parts |= {"shadow_rules": shadow, "shadow_rules_stat_prefix": prefix}
     return parts
 
 
-def allowing(of: Guard) -> Metadata | None:
-    """What a route says of itself for the answers to refused requests: the policies that might have allowed them."""
-    names = [f"{one.namespace}/{one.name}" for one in of.policies if one.action is Action.ALLOW and not one.dry_run]
-    return metadata.words(allowing=", ".join(names)) if names else None
-
-
-def denials(explain: bool, *, at_gateway: bool = False) -> list[dict[str, Any]]:
+def denials(explain: bool) -> list[dict[str, Any]]:
     """How the answers to refused requests are worded: which rule refused it, or whose rules did not allow it. `explain`: the
     answer's headers say so, too."""
-    whose = "an AuthorizationPolicy of this gateway" if at_gateway else f"AuthorizationPolicy {_ALLOWING}"
-    nobody = f"no rule of {whose} allows it"
+    nobody = f"no rule of AuthorizationPolicy {_ALLOWING} allows it"
     none = "response.code_details == 'rbac_access_denied_matched_policy[none]'"
     some = "response.code_details.startsWith('rbac_access_denied_matched_policy')"
     return [_mapper(none, nobody, explain), _mapper(some, "%RESPONSE_CODE_DETAILS%", explain)]

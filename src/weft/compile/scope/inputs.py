@@ -159,12 +159,13 @@ class SecretInput:
 @dataclass(frozen=True, slots=True)
 class Guard:
     """The authorization policies of a port, which is known by any of the numbers `ports`; `is_http`: its requests are read. What
-    a policy says of `cluster.local` is meant of `trust_domain`."""
+    a policy says of `cluster.local` is meant of `trust_domain`. `literal`: paths are compared as they are written."""
 
     policies: tuple[AuthorizationPolicy, ...] = ()
     ports: tuple[int, ...] = ()
     is_http: bool = True
     trust_domain: str = ""
+    literal: bool = False
 
     @property
     def origins(self) -> tuple[Ref, ...]:

@@ -21,8 +21,10 @@ _KEYS = (
     "source.ip", "source.namespace", "source.principal", "source.serviceAccount", "remote.ip", "request.auth.principal",
     "request.auth.audiences", "request.auth.presenter", "destination.ip", "destination.port", "connection.sni",
 )  # fmt: skip
-_BRACKETED = re.compile(r"(request\.headers(\[[^\[\]]+\])|request\.auth\.claims(\[[^\[\]]+\])+)")
-_TEMPLATE = re.compile(r"[^{}*]*((\{\*\*?\})[^{}*]*)+")
+_BRACKETED = re.compile(
+    r"request\.headers\[[^\[\]]+\]|(request\.auth\.claims|experimental\.envoy\.filters\.[\w.-]+)(\[[^\[\]]+\])+"
+)
+_TEMPLATE = re.compile(r"/[^{}*]*((\{\*\*?\})[^{}*]*)+")
 _GATEWAY = ("gateway.networking.k8s.io", "Gateway")
 
 
@@ -137,7 +139,7 @@ def text_problem(value: str) -> str:
 def path_problem(value: str) -> str:
     """What is wrong with a value of paths; empty: nothing."""
     if "{" in value or "}" in value:
-        return "" if _TEMPLATE.fullmatch(value) and value.startswith("/") else f"{value[:60]!r} is no template"
+        return "" if _TEMPLATE.fullmatch(value) else f"{value[:60]!r} is no template"
     return text_problem(value)
 
 

@@ -1,0 +1,124 @@
+"""Whether RBAC filters let a call pass. https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/rbac/v3/rbac.proto"""
+
+import json
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from envoy.config.core.v3.address_pb2 import CidrRange
+from envoy.config.rbac.v3.rbac_pb2 import RBAC, Permission, Policy, Principal
+from envoy.type.matcher.v3.metadata_pb2 import MetadataMatcher
+from envoy.type.matcher.v3.value_pb2 import ValueMatcher
+
+from weft.simulate.call import Call, HttpCall
+from weft.simulate.held import Unreadable
+from weft.simulate.path import split
+from weft.simulate.route_match import header_matches
+from weft.simulate.text_match import matches
+
+_JWT = "envoy.filters.http.jwt_authn"
+NOBODY = "none"
+"""What is said to have refused a call that no policy allows."""
+
+
+def refusing(of: RBAC, call: Call) -> str:
+    """The policy that refuses `call`, `none` where one would have had to allow it; empty when it passes."""
+    first = matched(of, call)
+    match of.action:
+        case RBAC.ALLOW:
+            return "" if first else NOBODY
+        case RBAC.DENY:
+            return first
+    return ""
+
+
+def matched(of: RBAC, call: Call) -> str:
+    """The first policy that fits `call`; empty when none does."""
+    return next((name for name in sorted(of.policies) if _policy(of.policies[name], call)), "")
+
+
+def _policy(of: Policy, call: Call) -> bool:
+    if of.HasField("condition") or of.HasField("checked_condition"):
+        raise Unreadable("a policy with an expression")
+    return any(_permission(one, call) for one in of.permissions) and any(_principal(one, call) for one in of.principals)
+
+
+def _permission(of: Permission, call: Call) -> bool:
+    match of.WhichOneof("rule"):
+        case "any":
+            return bool(of.any)
+        case "and_rules":
+            return all(_permission(one, call) for one in of.and_rules.rules)
+        case "or_rules":
+            return any(_permission(one, call) for one in of.or_rules.rules)
+        case "not_rule":
+            return not _permission(of.not_rule, call)
+        case "header":
+            return isinstance(call, HttpCall) and header_matches(of.header, call)
+        case "url_path":
+            return isinstance(call, HttpCall) and matches(of.url_path.path, split(call.path)[0])
+        case "destination_ip":
+            return _within(of.destination_ip, call.destination)
+        case "requested_server_name":
+            return matches(of.requested_server_name, call.server_name)
+        case "metadata":
+            return _metadata(of.metadata, call)
+        case other:
+            raise Unreadable(f"a permission by {other}")
+
+
+def _principal(of: Principal, call: Call) -> bool:
+    match of.WhichOneof("identifier"):
+        case "any":
+            return bool(of.any)
+        case "and_ids":
+            return all(_principal(one, call) for one in of.and_ids.ids)
+        case "or_ids":
+            return any(_principal(one, call) for one in of.or_ids.ids)
+        case "not_id":
+            return not _principal(of.not_id, call)
+        case "authenticated":
+            return bool(call.identity) and matches(of.authenticated.principal_name, call.identity)
+        case "direct_remote_ip":
+            return _within(of.direct_remote_ip, call.source)
+        case "remote_ip":
+            return _within(of.remote_ip, call.remote)
+        case "header":
+            return isinstance(call, HttpCall) and header_matches(of.header, call)
+        case "metadata":
+            return _metadata(of.metadata, call)
+        case other:
+            raise Unreadable(f"a principal by {other}")
+
+
+def _within(of: CidrRange, address: str) -> bool:
+    network = ip_network(f"{of.address_prefix}/{of.prefix_len.value}", strict=False)
+    return ip_address(address) in network
+
+
+def _metadata(of: MetadataMatcher, call: Call) -> bool:
+    if of.invert:
+        raise Unreadable("a matcher of metadata that is inverted")
+    said = _said(of.filter, call)
+    keys = [one.key for one in of.path]
+    for key in keys[1:] if of.filter == _JWT else keys:
+        if not isinstance(said, dict) or key not in said:
+            return False
+        said = said[key]
+    return _value(of.value, said)
+
+
+def _said(filter_name: str, call: Call) -> Any:
+    """What a filter says of a call: only of the one that reads tokens it is known."""
+    if filter_name != _JWT:
+        raise Unreadable(f"what {filter_name} says of a call")
+    return json.loads(call.claims) if isinstance(call, HttpCall) and call.claims else None
+
+
+def _value(of: ValueMatcher, said: Any) -> bool:
+    match of.WhichOneof("match_pattern"):
+        case "string_match":
+            return isinstance(said, str) and matches(of.string_match, said)
+        case "list_match":
+            return isinstance(said, list) and any(_value(of.list_match.one_of, one) for one in said)
+        case other:
+            raise Unreadable(f"a value that is matched by {other}")
