@@ -55,7 +55,8 @@ def server() -> Iterator[str]:
 
 async def fetched(at: str, *issuers: str) -> Any:
     """The keys there."""
-    return json.loads(await key_set(at, 5, ssl.create_default_context(), frozenset(issuers)))["keys"]
+    found = await key_set(at, 5, ssl.create_default_context(), frozenset(issuers))
+    return json.loads(found.jwks)["keys"]
 
 
 async def test_public_keys_are_taken_and_nothing_else(server: str) -> None:

@@ -1,9 +1,14 @@
 """Keys that were fetched, and what is said where they were not."""
 
+from dataclasses import replace
+
+from msgspec.structs import replace as replace_fields
+
+from weft.model.authentication import issuer_host
 from weft.model.mesh import Settings
 from weft.resource.decode import decode
 from weft.resource.resource import Resource
-from weft.translate.authentication import AT, JWKS, KEY_SET, PROBLEM, SINCE, key_set_name
+from weft.translate.authentication import AT, JWKS, KEY_SET, PROBLEM, SINCE, TOKEN, key_set_name
 from weft.translate.mesh import Translation, advance, translation
 
 AT_HOME = "https://login.example.com/keys"
@@ -59,6 +64,19 @@ def test_nobody_else_says_what_the_keys_are() -> None:
     """A ConfigMap of another namespace, or of another name, is none of them."""
     others = [kept("{}", "", namespace="default"), kept("{}", "", name="mine")]
     assert translation(Settings(), [tokens(), *others]).mesh.key_sets == {}
+
+
+def test_gateways_ask_an_issuer_for_tokens_as_a_service_of_its_own() -> None:
+    """With TLS for the name of its endpoint; gone when the endpoint is."""
+    of = kept("{}", "")
+    told = replace(of, spec=replace_fields(of.spec, data={**of.spec.data, TOKEN: "https://login.example.com/token"}))
+    mesh = translation(Settings(), [told]).mesh
+    (service,) = mesh.services[issuer_host(AT_HOME)]
+    assert [(one.number, one.name) for one in service.ports] == [(443, "https")]
+    assert [one.address for one in mesh.endpoints[issuer_host(AT_HOME)]] == ["login.example.com"]
+    (policy,) = mesh.policies[issuer_host(AT_HOME)]
+    assert policy.policy.all_ports.tls and policy.policy.all_ports.tls.sni == "login.example.com"
+    assert advance(translation(Settings(), [told]), [(told, of)])[0].mesh.services == {}
 
 
 def test_inline_keys_are_not_looked_for() -> None:

@@ -6,7 +6,7 @@ from envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain
 
 from weft.compile import tls
 from weft.compile.filter_chain import filter_chain, tls_inspector
-from weft.compile.filters import jwt_authn, local_ratelimit, ratelimit, rbac
+from weft.compile.filters import jwt_authn, local_ratelimit, oauth2, ratelimit, rbac
 from weft.compile.filters.order import GATEWAY, widened
 from weft.compile.http_connection_manager import http_connection_manager
 from weft.compile.quic import quic_chain, quic_listener
@@ -28,8 +28,10 @@ def gateway(of: GatewayListener) -> EnvoyResource:
     inspected = [tls_inspector()] if of.https or any(chain.tls for chain in of.l4) else []
     message = socket_listener(name, of.address, chains, "OUTBOUND", listener_filters=inspected)
     clusters = {cluster for chain in of.l4 for cluster in targets_used(chain.targets)}
+    clusters |= {one.cluster for one in of.logins if one.cluster}
     ends = [one.ends for one in of.https] + [one.ends for one in of.l4 if one.ends]
-    secrets = tuple(sorted({name for one in ends for name in (*one.shown, one.trusted) if name}))
+    named = {name for one in ends for name in (*one.shown, one.trusted) if name}
+    secrets = tuple(sorted(named | {name for one in of.logins for name in oauth2.secrets(one)}))
     return envoy_resource(
         LISTENER, name, message, clusters=tuple(sorted(clusters)), hosts=of.hosts, origins=of.origins, secrets=secrets
     )
@@ -42,8 +44,12 @@ def quic(of: QuicListener) -> EnvoyResource:
         quic_chain(chain, _http(beside, chain.routes, codec_type="HTTP3", http3_protocol_options={})) for chain in beside.https
     ]
     message = quic_listener(beside.port, beside.address, chains)
-    secrets = tuple(sorted({name for one in beside.https for name in one.ends.shown}))
-    return envoy_resource(LISTENER, message.name, message, hosts=beside.hosts, origins=beside.origins, secrets=secrets)
+    named = {name for one in beside.https for name in one.ends.shown}
+    secrets = tuple(sorted(named | {name for one in beside.logins for name in oauth2.secrets(one)}))
+    clusters = tuple(sorted(one.cluster for one in beside.logins if one.cluster))
+    return envoy_resource(
+        LISTENER, message.name, message, clusters=clusters, hosts=beside.hosts, origins=beside.origins, secrets=secrets
+    )
 
 
 def _http(of: GatewayListener, routes: str, **words: Any) -> Filter:
@@ -51,7 +57,7 @@ def _http(of: GatewayListener, routes: str, **words: Any) -> Filter:
     return http_connection_manager(
         stat_prefix=f"outbound_{gateway_listener(of.port)}",
         routes=routes,
-        chain=jwt_authn.before(of.tokens, widened(GATEWAY, of.slots), rerouted=True),
+        chain=oauth2.before(of.logins, jwt_authn.before(of.tokens, widened(GATEWAY, of.slots), rerouted=True)),
         use_remote_address={"value": True},
         forward_client_cert_details="SANITIZE_SET",
         set_current_client_cert_details={"uri": True, "subject": {"value": True}, "dns": True},

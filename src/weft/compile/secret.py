@@ -1,4 +1,4 @@
-"""A secret as Envoy gets it: a certificate with its key, or the authorities that peers are checked with.
+"""A secret as Envoy gets it: a certificate with its key, the authorities that peers are checked with, or words.
 https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/tls/v3/secret.proto
 """
 
@@ -22,6 +22,9 @@ def secret(of: SecretInput) -> EnvoyResource:
             },
         )
         return envoy_resource(SECRET, of.name, message, hosts=of.sources, origins=(shown.origin,))
+    if of.words:
+        message = Secret(name=of.name, generic_secret={"secret": {"inline_bytes": of.words}})
+        return envoy_resource(SECRET, of.name, message, hosts=of.sources, origins=(of.origin,) if of.origin else ())
     context: dict[str, Any] = {"trusted_ca": {"inline_bytes": _joined(*(one.authorities for one in of.trusted))}}
     if revoked := _joined(*(one.revoked for one in of.trusted)):
         context["crl"] = {"inline_bytes": revoked}

@@ -104,9 +104,9 @@ class ApiTokens:
             self._asked = now
             at = f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"
             try:
-                text = await key_set(at, _PATIENCE, self._trusted, frozenset((self._settings.issuer,)))
+                found = await key_set(at, _PATIENCE, self._trusted, frozenset((self._settings.issuer,)))
             except Unfetched as why:
                 if self._keys is None:
                     raise Unauthenticated(f"the keys of {self._settings.issuer} were not fetched: {why}") from None
                 return  # the last good keys serve on
-            self._keys, self._fetched = jwt.PyJWKSet.from_json(text), now
+            self._keys, self._fetched = jwt.PyJWKSet.from_json(found.jwks), now

@@ -8,7 +8,9 @@ import json
 import ssl
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -31,7 +33,17 @@ def trusted(authorities: str) -> ssl.SSLContext:
     return made
 
 
-async def key_set(at: str, patience: float, trust: ssl.SSLContext, issuers: frozenset[str] = frozenset()) -> str:
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A key set, and what an OpenID configuration beside it said of where to sign in, to get tokens and to end a session."""
+
+    jwks: str
+    authorization: str = ""
+    token: str = ""
+    end: str = ""
+
+
+async def key_set(at: str, patience: float, trust: ssl.SSLContext, issuers: frozenset[str] = frozenset()) -> Fetched:
     """The key set at `at`, in one spelling whatever the order of its keys. `patience` is in seconds, for all of it. An OpenID
     configuration must be of one of `issuers`. Raises Unfetched."""
     limits: dict[str, Any] = {"timeout": patience, "follow_redirects": True, "max_redirects": _REDIRECTS}
@@ -40,8 +52,15 @@ async def key_set(at: str, patience: float, trust: ssl.SSLContext, issuers: froz
         if "keys" not in said and "jwks_uri" in said:
             if said.get("issuer") not in issuers:
                 raise Unfetched(f"it is the OpenID configuration of {str(said.get('issuer'))[:200]!r}, another issuer")
-            said = await _document(client, str(said["jwks_uri"]))
-    return _public(said)
+            keys = await _document(client, str(said["jwks_uri"]))
+            ends = ("authorization_endpoint", "token_endpoint", "end_session_endpoint")
+            return Fetched(_public(keys), *(_address(said.get(name)) for name in ends))
+    return Fetched(_public(said))
+
+
+def _address(of: Any) -> str:
+    parts = urlsplit(of) if isinstance(of, str) else None
+    return str(of) if parts and parts.scheme in ("http", "https") and parts.hostname else ""
 
 
 async def _document(client: httpx.AsyncClient, at: str) -> Mapping[str, Any]:

@@ -14,21 +14,35 @@ from typing import Any
 from uuid import uuid4
 
 from weft.controlplane.api.admission import Admission
-from weft.controlplane.key_set_client import Unfetched, key_set
+from weft.controlplane.key_set_client import Fetched, Unfetched, key_set
 from weft.controlplane.reconcile import Reconciler
 from weft.finding import Finding, Severity
 from weft.messages import finding
 from weft.model.authentication import JwtRule, KeySet, RequestAuthentication
+from weft.model.login import OidcLogin
 from weft.resource.decode import decode
 from weft.resource.istio import request_authentication as written
 from weft.store.store import Conflict, Delete, Key, Put, Store
-from weft.translate.authentication import AT, JWKS, KEY_SET, PROBLEM, SINCE, key_set_name, request_authentication
+from weft.translate.authentication import (
+    AT,
+    AUTHORIZATION,
+    END,
+    JWKS,
+    KEY_SET,
+    PROBLEM,
+    SINCE,
+    TOKEN,
+    key_set_name,
+    request_authentication,
+)
 
-RESOURCE = "requestauthentications.security.istio.io"
+RESOURCE, LOGINS = "requestauthentications.security.istio.io", "oidclogins.mesh.weft.dev"
+RESOURCES = (RESOURCE, LOGINS)
 _AT_ONCE = 8
 _FIRST_RETRY, _LAST_RETRY = 1.0, 60.0  # seconds
 _KEPT = timedelta(days=1)  # that nobody names, in case it is named again
 _NOTED = timedelta(hours=1)  # the age of keys is written down no more exactly
+_FETCHED = (JWKS, AUTHORIZATION, TOKEN, END)
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -90,24 +104,26 @@ class KeySets:
     def _rules(self) -> Iterator[JwtRule]:
         for guards in self._reconciler.translation.mesh.guards.values():
             yield from (rule for one in guards if isinstance(one, RequestAuthentication) for rule in one.rules)
+            yield from (JwtRule(one.issuer, "", keys_at=one.keys_at) for one in guards if isinstance(one, OidcLogin))
 
     async def _update(self, at: str, wanted: _Wanted) -> None:
         due, clock = self._due[at], asyncio.get_running_loop().time()
         try:
-            found, problem = await key_set(at, wanted.patience, self._trusted, wanted.issuers), ""
+            found, problem = _data(await key_set(at, wanted.patience, self._trusted, wanted.issuers)), ""
             due.failures, due.fetched, due.when = 0, self._now(), clock + self._refresh
         except Unfetched as why:
-            found, problem = "", str(why)
+            found, problem = {}, str(why)
             due.when = clock + min(_FIRST_RETRY * 2**due.failures, _LAST_RETRY, self._refresh)
             due.failures = min(due.failures + 1, 10)
         await self._write(at, found, problem, due.fetched)
 
-    async def _write(self, at: str, found: str, problem: str, fetched: datetime | None) -> None:
+    async def _write(self, at: str, found: Mapping[str, str], problem: str, fetched: datetime | None) -> None:
         key = Key("configmaps", self._namespace, key_set_name(at))
         stored = await self._store.get(key)
         before: Mapping[str, str] = stored.body.get("data", {}) if stored else {}
         since = fetched.strftime(_FORMAT) if fetched else before.get(SINCE, "")
-        data = {AT: at, JWKS: found or before.get(JWKS, ""), PROBLEM: problem, SINCE: since}
+        kept = found or {name: before.get(name, "") for name in _FETCHED}
+        data = {AT: at, **kept, PROBLEM: problem, SINCE: since}
         if _same(data, before):
             return
         body = {**stored.body, "data": data} if stored else _config_map(key, data, self._now())
@@ -185,13 +201,17 @@ def _wanted(rules: Iterable[JwtRule]) -> dict[str, _Wanted]:
 
 def _same(data: Mapping[str, str], before: Mapping[str, str]) -> bool:
     """Whether there is nothing to write: a small difference in age is none while all goes well."""
-    if any(data[name] != before.get(name) for name in (AT, JWKS, PROBLEM)):
+    if any(data[name] != before.get(name) for name in (AT, *_FETCHED, PROBLEM)):
         return False
     try:
         ages = (datetime.strptime(of, _FORMAT).replace(tzinfo=UTC) for of in (data[SINCE], before[SINCE]))
         return abs(next(ages) - next(ages)) < _NOTED
     except (KeyError, ValueError):
         return data[SINCE] == before.get(SINCE)
+
+
+def _data(of: Fetched) -> dict[str, str]:
+    return {JWKS: of.jwks, AUTHORIZATION: of.authorization, TOKEN: of.token, END: of.end}
 
 
 def _config_map(key: Key, data: Mapping[str, str], now: datetime) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from weft.controlplane.config import ServeConfig
 from weft.controlplane.evidence import Evidence
 from weft.controlplane.grants import CurrentGrants, grants
 from weft.controlplane.key_set_client import trusted
-from weft.controlplane.key_sets import RESOURCE, KeySets
+from weft.controlplane.key_sets import RESOURCES, KeySets
 from weft.controlplane.observation import Observation
 from weft.controlplane.plain_server import PlainServer
 from weft.controlplane.quarantine import Quarantine
@@ -226,7 +226,7 @@ class ControlPlane:
             self._granted.set()
         if self._reconciler.took("services"):
             self._asked.touched()
-        if self._reconciler.took(RESOURCE):
+        if any(map(self._reconciler.took, RESOURCES)):
             self._key_sets.touched()
         self._ads.publish(change)
         if self._reconciler.took(WORKLOAD_GROUPS):

@@ -14,7 +14,7 @@ from weft.finding import Finding, Severity
 from weft.store.store import Conflict, Key, Put, Store, Stored
 from weft.translate.gateway_api.written import GROUP
 
-OURS = ("networking.istio.io", "security.istio.io")
+OURS = ("networking.istio.io", "security.istio.io", "mesh.weft.dev")
 SERVICE_ENTRIES = "serviceentries.networking.istio.io"
 
 
@@ -61,7 +61,7 @@ class StatusWriter:
             touched, self._reconciler.touched = self._reconciler.touched, set()
             for key in sorted(touched):
                 group = key.resource.partition(".")[2]
-                if group == GROUP or (group in OURS and not key.resource.startswith("workloadentries.")):
+                if group == GROUP or (group in OURS and not key.resource.startswith(("workloadentries.", "nodes."))):
                     await self._write(key)
             await asyncio.sleep(0)
 

@@ -1,6 +1,7 @@
 """The names our Envoy configuration uses, in Istio's forms where it has one, so that dashboards and patches match."""
 
 from collections.abc import Iterable
+from hashlib import blake2b
 
 HTTP_PROXY_ROUTES = "http_proxy"  # the route configuration of the unprivileged mode, filled on demand by VHDS
 LIMITER = "weft-limiter"  # the cluster of the rate limiter, which every Envoy has from the start
@@ -99,6 +100,7 @@ def vhds_name(route_config: str, host: str) -> str:
 
 
 _SHOWN, _TRUSTED, _LISTED = "kubernetes://", "kubernetes-ca://", "ca://"
+_CLIENT, _SESSION = "oidc-client://", "oidc-session://"
 _OF_NAME = "-cacert"
 
 
@@ -117,6 +119,32 @@ def listed_trust_secret(credentials: Iterable[str]) -> str:
     return _LISTED + ",".join(credentials)
 
 
+def client_secret(namespace: str, name: str) -> str:
+    """The secret with which a gateway is known to an OpenID provider."""
+    return f"{_CLIENT}{namespace}/{name}"
+
+
+def session_secret(namespace: str, name: str) -> str:
+    """The key of the sessions at a gateway, which follows from the client's secret."""
+    return f"{_SESSION}{namespace}/{name}"
+
+
+def login_cookie(namespace: str, login: str, what: str) -> str:
+    """A cookie of a session, the login's own, since browsers send those of one host to all that is behind it."""
+    own = blake2b(f"{namespace}/{login}".encode(), digest_size=4).hexdigest()
+    return f"weft-{what}-{own}"
+
+
+def is_client_secret(name: str) -> bool:
+    """Whether it is one of an OpenID provider's client."""
+    return name.startswith(_CLIENT)
+
+
+def is_session_secret(name: str) -> bool:
+    """Whether it is the key of sessions."""
+    return name.startswith(_SESSION)
+
+
 def is_certificate_secret(name: str) -> bool:
     """Whether what is named is shown, with its key, and not trusted."""
     return name.startswith(_SHOWN)
@@ -131,6 +159,8 @@ def secret_sources(name: str) -> tuple[str, ...]:
     """The keys of the credentials that an SDS secret is made from, the first first; none: it is not the control plane's."""
     if name.startswith(_SHOWN):
         return (f"Secret/{name.removeprefix(_SHOWN)}",)
+    if name.startswith((_CLIENT, _SESSION)):
+        return (f"Secret/{name.partition('://')[2]}",)
     if name.startswith(_TRUSTED):
         place = name.removeprefix(_TRUSTED)
         return f"Secret/{place}{_OF_NAME}", f"Secret/{place}"

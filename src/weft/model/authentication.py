@@ -1,6 +1,7 @@
 """Which tokens a workload accepts: the request authentication of a mesh."""
 
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from weft.model.labels import Labels
 from weft.ref import Ref
@@ -11,6 +12,11 @@ NO_KEYS = (
 )
 """A key set that no token is signed with, since Envoy takes no empty one: the x of its point is a hash of words, so that nobody
 ever had the private key (`tests/model/test_authentication.py` makes it again)."""
+
+
+def issuer_host(at: str) -> str:
+    """The host in the mesh that stands for the endpoint at which the issuer whose keys are `at` gives tokens."""
+    return f"{blake2b(at.encode(), digest_size=10).hexdigest()}.issuers.weft.internal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +42,16 @@ class JwtRule:
 @dataclass(frozen=True, slots=True)
 class KeySet:
     """What was fetched from the address `at`: the last good `jwks`, empty if there never was one. `problem` is why the last
-    attempt failed, empty when it did not, and `since` when the keys were fetched (RFC 3339)."""
+    attempt failed, empty when it did not, and `since` when the keys were fetched (RFC 3339). `authorization`, `token` and `end`
+    are the provider's endpoints: to sign in, to get tokens, and to end the session there."""
 
     at: str
     jwks: str
     origin: Ref
     problem: str = ""
+    authorization: str = ""
+    token: str = ""
+    end: str = ""
     since: str = field(default="", compare=False)
 
 

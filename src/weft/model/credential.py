@@ -17,8 +17,8 @@ def credential_key(kind: str, namespace: str, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """One Secret or ConfigMap, PEM. `problem` says why certificate and key cannot be shown, `distrust` why the authorities
-    cannot be used; each is empty when they can."""
+    """One Secret or ConfigMap, PEM; and the secret of a client of an OpenID provider. `problem` says why certificate and key
+    cannot be shown, `distrust` why the authorities cannot be used; each is empty when they can."""
 
     key: str
     origin: Ref
@@ -26,5 +26,6 @@ class Credential:
     private_key: bytes = field(default=b"", repr=False)
     authorities: bytes = field(default=b"", repr=False)
     revoked: bytes = field(default=b"", repr=False)
+    client_secret: bytes = field(default=b"", repr=False)
     problem: str = ""
     distrust: str = ""

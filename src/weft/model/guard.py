@@ -3,9 +3,10 @@
 from weft.model.authentication import RequestAuthentication
 from weft.model.authorization import AuthorizationPolicy
 from weft.model.labels import Labels, selects
+from weft.model.login import OidcLogin
 from weft.model.rate_limit import RateLimit
 
-Guarding = AuthorizationPolicy | RequestAuthentication | RateLimit
+Guarding = AuthorizationPolicy | RequestAuthentication | RateLimit | OidcLogin
 
 
 def is_for(of: Guarding, namespace: str, labels: Labels, gateways: frozenset[str], root_namespace: str) -> bool:

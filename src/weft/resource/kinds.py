@@ -30,6 +30,7 @@ from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.istio.workload_group import WorkloadGroup
 from weft.resource.kind import AGE, Column, Kind
 from weft.resource.weft.node import Node
+from weft.resource.weft.oidc_login import OidcLogin
 from weft.resource.weft.rate_limit import RateLimit
 from weft.resource.weft.traffic_defaults import TrafficDefaults
 
@@ -200,6 +201,12 @@ RATE_LIMIT = Kind(
     columns=(Column("Mode", ".spec.mode"), Column("Shadow", ".spec.shadow", type="boolean"), AGE),
 )  # fmt: skip
 
+OIDC_LOGIN = Kind(
+    "mesh.weft.dev", ("v1alpha1",), "OidcLogin", "oidclogins", "oidclogin", OidcLogin, ("login",), categories=("weft",),
+    body_required=True,
+    columns=(Column("Issuer", ".spec.issuer"), Column("Client", ".spec.clientId"), AGE),
+)  # fmt: skip
+
 KINDS: tuple[Kind, ...] = (
     NAMESPACE,
     SERVICE,
@@ -230,6 +237,7 @@ KINDS: tuple[Kind, ...] = (
     NODE,
     TRAFFIC_DEFAULTS,
     RATE_LIMIT,
+    OIDC_LOGIN,
 )
 
 _BY_KIND: Mapping[tuple[str, str], Kind] = {(api_version, kind.kind): kind for kind in KINDS for api_version in kind.api_versions}

@@ -35,6 +35,7 @@ from weft.resource.validation.fallback import fallback
 from weft.resource.validation.gateway import gateway
 from weft.resource.validation.labels import annotated_split, metadata
 from weft.resource.validation.locality import traffic_distribution
+from weft.resource.validation.oidc_login import oidc_login
 from weft.resource.validation.peer_authentication import peer_authentication
 from weft.resource.validation.rate_limit import rate_limit
 from weft.resource.validation.request_authentication import request_authentication
@@ -44,6 +45,7 @@ from weft.resource.validation.traffic_defaults import traffic_defaults
 from weft.resource.validation.virtual_service import virtual_service
 from weft.resource.validation.workload_group import workload_group
 from weft.resource.weft.node import Node
+from weft.resource.weft.oidc_login import OidcLogin
 from weft.resource.weft.rate_limit import RateLimit
 from weft.resource.weft.traffic_defaults import TrafficDefaults
 
@@ -106,6 +108,8 @@ def validate(resource: Resource, problems: Problems) -> None:
             core.config_map(spec, problems)
         case TrafficDefaults() as spec:
             traffic_defaults(spec, problems)
+        case OidcLogin() as spec:
+            oidc_login(spec, problems)
         case RateLimit() as spec:
             rate_limit(spec, problems)
         case Node() as spec:

@@ -17,6 +17,7 @@ from weft.resource.resource import Resource
 from weft.translate.statement import Statement
 
 _CERTIFICATE, _KEY, _AUTHORITIES, _REVOKED = ("tls.crt", "cert"), ("tls.key", "key"), ("ca.crt", "cacert"), ("ca.crl", "crl")
+_CLIENT = "client-secret"
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")  # those Envoy takes
 _SHORTEST_RSA = 2048
 
@@ -44,6 +45,7 @@ def _statement(resource: Resource, kind: str, held: Mapping[str, bytes]) -> Stat
         key,
         authorities,
         revoked,
+        held.get(_CLIENT, b"").strip() if kind == SECRET else b"",
         problem(chain, key) if kind == SECRET else "it is a ConfigMap",
         distrust(authorities, revoked),
     )

@@ -36,6 +36,7 @@ from weft.resource.istio.sidecar import Sidecar
 from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.resource import Resource
+from weft.resource.weft.oidc_login import OidcLogin
 from weft.resource.weft.rate_limit import RateLimit
 from weft.resource.weft.traffic_defaults import TrafficDefaults
 from weft.translate.authentication import key_set, request_authentication
@@ -52,6 +53,7 @@ from weft.translate.index import Index
 from weft.translate.istio_gateways import gateway
 from weft.translate.istio_routes import delegated, delegating, virtual_service
 from weft.translate.istio_traffic import destination_rule
+from weft.translate.login import oidc_login
 from weft.translate.rate_limit import rate_limit
 from weft.translate.revision import Revision
 from weft.translate.security import peer_authentication
@@ -140,6 +142,8 @@ def statement(resource: Resource, settings: Settings) -> Statement | None:
             return authorization_policy(resource, spec)
         case RequestAuthentication() as spec:
             return request_authentication(resource, spec)
+        case OidcLogin() as spec:
+            return oidc_login(resource, spec)
         case RateLimit() as spec:
             return rate_limit(resource, spec, settings)
         case TrafficDefaults() as spec:

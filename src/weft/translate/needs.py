@@ -23,6 +23,8 @@ def of_needs(statement: Statement, mesh: Mesh, namespaces: tuple[str, ...]) -> I
 
 
 def _effect(statement: Statement) -> str:
+    if statement.guarding:
+        return "nobody can sign in, and who would have to is refused"
     return "connections to this server are closed" if statement.gateway else "what is sent there fails"
 
 
@@ -44,12 +46,14 @@ def _of(need: Need, namespace: str, mesh: Mesh, effect: str) -> Iterator[Finding
             "unknown-secret", need.origin, namespace=namespace, name=need.name, effect=effect, hint=_hint(need, namespace, mesh)
         )
         return
-    why = found.distrust if need.authorities else found.problem
+    why = "it has no client-secret" if need.client else found.distrust if need.authorities else found.problem
     yield finding("unusable-secret", need.origin, namespace=namespace, name=need.name, why=why, effect=effect)
 
 
 def _usable(need: Need, namespace: str, mesh: Mesh) -> bool:
     found = mesh.credentials.get(credential_key(SECRET, namespace, need.name))
+    if need.client:
+        return found is not None and bool(found.client_secret)
     if not need.authorities:
         return found is not None and not found.problem
     beside = mesh.credentials.get(credential_key(SECRET, namespace, f"{need.name}-cacert"))
@@ -64,6 +68,8 @@ def _hint(need: Need, namespace: str, mesh: Mesh) -> str:
     there = sorted(key.split("/")[1] for key in mesh.credentials if key.startswith(SECRET) and key.endswith(f"/{need.name}"))
     if there:
         return f"it is in namespace {there[0]}, and is looked for in that of the proxy: {namespace}"
+    if need.client:
+        return f"kubectl create secret generic {need.name} -n {namespace} --from-literal=client-secret=WORDS"
     if need.authorities:
         return f"kubectl create secret generic {need.name} -n {namespace} --from-file=ca.crt=FILE"
     return f"kubectl create secret tls {need.name} -n {namespace} --cert=FILE --key=FILE"

@@ -80,11 +80,13 @@ class Reference:
 @dataclass(frozen=True, slots=True)
 class Need:
     """A Secret that a resource names, in the namespace of each proxy that it is for. `authorities`: what is needed of it are
-    authorities to check peers with, which may also be in the Secret called like it with `-cacert` behind."""
+    authorities to check peers with, which may also be in the Secret called like it with `-cacert` behind. `client`: it is the
+    secret of an OpenID provider's client."""
 
     name: str
     origin: Ref
     authorities: bool = False
+    client: bool = False
 
 
 @dataclass(frozen=True, slots=True)

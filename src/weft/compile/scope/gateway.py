@@ -20,6 +20,7 @@ from weft.compile.scope.inputs import (
     VirtualHostInput,
 )
 from weft.compile.scope.limits import limits, of_connections, of_requests, slots
+from weft.compile.scope.logins import logins, sources, tokens
 from weft.compile.scope.rules import Sight, http_routes, l4_concerns, l4_split, matches_all
 from weft.compile.scope.secrets import server_tls
 from weft.hostname import matches
@@ -115,6 +116,7 @@ def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> Gat
             l4 += _l4(mesh, proxy, one, taken, plain_free=not http)
     guarded = _guard(mesh, proxy, servers, is_http=False) if l4 else Guard()
     accepting = authentications(mesh, proxy.workload, _gateways(servers))
+    signing_in = logins(mesh, proxy.workload, _gateways(servers))
     limited = limits(mesh, proxy.workload, (port,), _gateways(servers))
     counted = of_connections(limited)
     return GatewayListener(
@@ -124,7 +126,7 @@ def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> Gat
         tuple(https),
         tuple(l4),
         mesh.settings.trust_domain,
-        frozenset((ANY_HOST,)),
+        frozenset((ANY_HOST,)) | sources(signing_in),
         tuple(
             sorted(
                 {
@@ -133,14 +135,16 @@ def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> Gat
                     *guarded.origins,
                     *counted.origins,
                     *(one.origin for one in accepting),
+                    *(one.login.origin for one in signing_in),
                 }
             )
         ),
         guarded,
         mesh.settings.explain_denials,
-        tuple(rule for one in accepting for rule in one.rules),
+        (*(rule for one in accepting for rule in one.rules), *tokens(mesh, signing_in)),
         counted,
         slots(limited),
+        signing_in,
     )
 
 

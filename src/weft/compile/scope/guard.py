@@ -29,14 +29,14 @@ def authentications(mesh: Mesh, of: Workload, gateways: Iterable[str] = ()) -> t
     """The request authentications of a workload: the rules of all hold together. Fetched keys stand in the rules."""
     root, served = mesh.settings.root_namespace, frozenset(gateways)
     return tuple(
-        replace(one, rules=tuple(_keyed(rule, mesh) for rule in one.rules))
+        replace(one, rules=tuple(keyed(rule, mesh) for rule in one.rules))
         for namespace in dict.fromkeys((root, of.namespace))
         for one in mesh.guards.get(namespace, ())
         if isinstance(one, RequestAuthentication) and is_for(one, of.namespace, of.labels, served, root)
     )
 
 
-def _keyed(of: JwtRule, mesh: Mesh) -> JwtRule:
+def keyed(of: JwtRule, mesh: Mesh) -> JwtRule:
     """The rule with its keys; without any, with a set that no token is signed with."""
     if not of.keys_at:
         return of

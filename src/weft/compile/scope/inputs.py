@@ -4,7 +4,7 @@ Two proxies with equal inputs share the bytes. `hosts` are the mesh's host names
 of any of them may change the resource. `origins` are the operator's resources behind it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from weft.model.authorization import AuthorizationPolicy
 from weft.model.credential import Credential
 from weft.model.endpoint import Health, Locality
 from weft.model.gateway import Server
+from weft.model.login import OidcLogin
 from weft.model.rate_limit import Limit
 from weft.model.route import (
     NO_EDIT,
@@ -145,12 +146,15 @@ class EndpointsInput:
 
 @dataclass(frozen=True, slots=True)
 class SecretInput:
-    """A certificate to show, or authorities to trust. `sources` are the keys of the credentials that were looked up."""
+    """A certificate to show, or authorities to trust, or `words`, of `origin`. `sources` are the keys of the credentials that
+    were looked up."""
 
     name: str
     shown: Credential | None
     trusted: tuple[Credential, ...]
     sources: frozenset[str]
+    words: bytes = field(default=b"", repr=False)
+    origin: Ref | None = None
 
 
 # who may ask
@@ -188,6 +192,19 @@ class Limits:
     def said(self, *, connections: bool, is_global: bool) -> tuple[Limit, ...]:
         """Those of one kind that are counted in one place."""
         return tuple(one for one in self.limits if (one.connections, one.is_global) == (connections, is_global))
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where people sign in who come to a gateway of `namespace`: the provider's endpoints, and the `cluster` of the one for
+    tokens; without one nobody can, and nobody is let in."""
+
+    login: OidcLogin
+    namespace: str
+    cluster: str = ""
+    authorization: str = ""
+    token: str = ""
+    end: str = ""
 
 
 # routes
@@ -338,6 +355,7 @@ class InboundListener:
     ends: "ServerTls | None" = None  # TLS of callers outside the mesh
     limits: Limits = Limits()  # of connections; those of requests stand in the routes
     slots: int = 0  # how many local limits of requests there are
+    logins: tuple[Login, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +407,7 @@ class GatewayListener:
     tokens: tuple[JwtRule, ...] = ()  # of callers that may show some
     limits: Limits = Limits()  # of connections; those of requests stand in the routes
     slots: int = 0  # how many local limits of requests there are
+    logins: tuple[Login, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,15 @@ A Secret without a namespace is one of the proxy's own, as in Istio: nobody is t
 ReferenceGrant says so, and then the name comes whole.
 """
 
+from hashlib import sha256
+
 from weft.compile.scope.inputs import SecretInput, ServerTls
 from weft.envoy.names import (
     certificate_secret,
     is_certificate_secret,
+    is_client_secret,
     is_listed_trust_secret,
+    is_session_secret,
     listed_trust_secret,
     secret_sources,
     trust_secret,
@@ -38,6 +42,10 @@ def secret(mesh: Mesh, name: str) -> SecretInput | None:
     """The secret `name`; None while what it is made from is missing or broken: whoever has an older version keeps it."""
     sources = secret_sources(name)
     found = [one for key in sources if (one := mesh.credentials.get(key))]
+    if is_client_secret(name) or is_session_secret(name):
+        client = next((one.client_secret for one in found if one.client_secret), b"")
+        said = client if is_client_secret(name) else sha256(b"sessions of weft's gateways: " + client).hexdigest().encode()
+        return SecretInput(name, None, (), frozenset(sources), said, found[0].origin) if client else None
     if is_certificate_secret(name):
         shown = next((one for one in found if not one.problem), None)
         return SecretInput(name, shown, (), frozenset(sources)) if shown else None
