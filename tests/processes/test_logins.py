@@ -177,4 +177,5 @@ def test_a_script_is_told_and_not_sent_away(mesh: RunningMesh) -> None:
         mesh.until(lambda: client.get(f"{SHOP}/").status_code == 302)
         assert client.get(f"{SHOP}/", headers={"sec-fetch-mode": "cors"}).status_code == 401
         assert client.get(f"{SHOP}/public/a").status_code == 200
-        assert client.get(f"{SHOP}/publicity").status_code == 302
+        for other in ("/publicity", "/public/..%2fstaff", "/public/../staff", "/public/a;/../../staff", "/public/%5c..%5cstaff"):
+            assert client.get(f"{SHOP}{other}").status_code == 302, other

@@ -14,7 +14,7 @@ from envoy.extensions.filters.http.oauth2.v3.oauth_pb2 import OAuth2, OAuth2Conf
 from envoy.extensions.filters.http.rbac.v3.rbac_pb2 import RBAC
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 
-from weft.compile.authorization import host_match
+from weft.compile import path_match
 from weft.compile.filters.order import Chain
 from weft.compile.scope.inputs import Login
 from weft.compile.tls import ads
@@ -99,11 +99,11 @@ def _hosts(hosts: tuple[str, ...]) -> list[dict[str, Any]]:
     """All other hosts pass."""
     if not hosts:
         return []
-    regex = "|".join(f"(?:{host_match(host)['safe_regex']['regex']})" for host in hosts)
+    regex = "|".join(f"(?:{path_match.host(host, widely=True)['safe_regex']['regex']})" for host in hosts)
     return [{"name": ":authority", "string_match": {"safe_regex": {"regex": regex}}, "invert_match": True}]
 
 
 def _excepted(path: str) -> dict[str, Any]:
-    if path.endswith("*"):
-        return {"name": ":path", "string_match": {"prefix": path[:-1]}}
-    return {"name": ":path", "string_match": {"safe_regex": {"regex": rf"{re.escape(path)}(\?.*)?"}}}
+    """Narrowly: what a server might take for another path needs a session."""
+    below = r"[^%;\\?]*" if path.endswith("*") else ""
+    return {"name": ":path", "string_match": {"safe_regex": {"regex": rf"{re.escape(path.rstrip('*'))}{below}(\?.*)?"}}}
