@@ -35,10 +35,11 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMesh]:
 def no_policies(mesh: RunningMesh) -> Iterator[None]:
     """Each test begins, and leaves, without a policy."""
     yield
+    meant = {"allow": "denies-seen-calls"}
     with mesh.api() as api:
         for namespace in ("default", "istio-system"):
             for kind in ("authorizationpolicies", "requestauthentications"):
-                api.request("DELETE", f"/apis/security.istio.io/v1/namespaces/{namespace}/{kind}")
+                api.request("DELETE", f"/apis/security.istio.io/v1/namespaces/{namespace}/{kind}", query=meant)
 
 
 def policy(mesh: RunningMesh, name: str, spec: str, namespace: str = "default", annotations: str = "{}") -> None:

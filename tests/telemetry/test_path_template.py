@@ -22,7 +22,7 @@ from weft.telemetry.path_template import collapsed, covers, template
         ("/assets/main.js", "/assets/main.js"),
         ("/users/jo@example.com", "/users/{*}"),
         ("/reset/eyJhbGciOiJIUzI1NiJ9.e30.abc", "/reset/{*}"),
-        ("/a;jsessionid=DEADBEEF/b", "/a/b"),
+        ("/a;jsessionid=DEADBEEF/b", "/{*}/b"),
         ("/search/caf%C3%A9", "/search/{*}"),
         ("/2024-11-20/report", "/{*}/report"),
         ("/shop.Orders/List", "/shop.Orders/List"),

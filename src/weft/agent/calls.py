@@ -73,9 +73,8 @@ class Calls:
         weight = max(1, round(1 / (known.share or 1.0)))
         for each in said.http_logs.log_entry:
             known.entries += 1
-            self._add(
-                _edge(proxy, port, each.common_properties, _http_refusal(each)), _operation(each), _count(each, weight), now
-            )
+            edge = _edge(proxy, port, each.common_properties, _http_refusal(each))
+            self._add(edge, _operation(each), _count(each, weight), _decided(each.common_properties, now))
         for each in said.tcp_logs.log_entry:
             known.entries += 1
             self._add(_edge(proxy, port, each.common_properties, _tcp_refusal(each)), Operation(), _count(each, weight), now)
@@ -128,6 +127,12 @@ def _caller(of: log.AccessLogCommon) -> Caller:
                 return Caller(name.uri, "", MTLS)
     address = of.downstream_direct_remote_address.socket_address.address
     return Caller("", address, TLS if of.HasField("tls_properties") else PLAINTEXT)
+
+
+def _decided(of: log.AccessLogCommon, now: float) -> float:
+    """When a request was let pass, or refused: at its beginning; of one that goes on it is said now."""
+    began: float = of.start_time.ToMicroseconds() / 1e6
+    return now if of.access_log_type in _ONGOING or not now - 24 * 3600 < began <= now else began
 
 
 def _operation(of: log.HTTPAccessLogEntry) -> Operation:

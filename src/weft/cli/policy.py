@@ -105,6 +105,40 @@ def test(
         raise typer.Exit(1)
 
 
+@app.command()
+def shadow(
+    ctx: typer.Context,
+    scope: Scope = "",
+    within: Window = "",
+    output: Form = Output.TABLE,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """List the calls that policies on trial (annotation istio.io/dry-run) would have denied, as the proxies saw them."""
+    with refusals_told(), client(ctx, kubeconfig) as api:
+        found = api.get("/weft/v1/policies/shadow", **_query(scope, within))
+    if _print(found, output):
+        return
+    rows = [[*_row(one["call"])[:5], one["rule"], one["inForce"]] for one in found["items"]]
+    if rows:
+        print(table(("from", "to", "call", "count", "last", "would be denied by", "all in force"), rows))
+    trials = ", ".join(found["onTrial"]) or "none: annotate a policy with istio.io/dry-run=true"
+    print(f"on trial: {trials}; {len(rows)} of {found['calls']} kinds of calls would have been denied")
+
+
+@app.command()
+def alarms(ctx: typer.Context, output: Form = Output.TABLE, kubeconfig: Kubeconfig = None) -> None:
+    """List calls that passed although policies deny them, and proxies that may lack the newest. Exit code 1: there are some."""
+    with refusals_told(), client(ctx, kubeconfig) as api:
+        found = api.get("/weft/v1/policies/alarms")["items"]
+    if not _print(found, output):
+        for one in found:
+            print(f"{one['kind']}: {one['message']}")
+        if not found:
+            print("no alarm: what is recorded is what the policies allow", file=sys.stderr)
+    if found:
+        raise typer.Exit(1)
+
+
 def _placed(raw: Json, namespace: str) -> Json:
     meta = raw.get("metadata") or {}
     return {**raw, "metadata": {**meta, "namespace": meta.get("namespace") or namespace}}

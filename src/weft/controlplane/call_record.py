@@ -65,6 +65,10 @@ class CallRecord:
         since = 0.0 if within is None else self._now() - within
         return (call for call in self._table if call.seen.last >= since)
 
+    def now(self) -> float:
+        """Its clock, in Unix seconds."""
+        return self._now()
+
     def __len__(self) -> int:
         return len(self._table)
 

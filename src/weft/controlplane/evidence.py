@@ -13,9 +13,11 @@ from weft.controlplane.call_list import row, time_text
 from weft.controlplane.call_record import CallRecord, destination
 from weft.controlplane.reconcile import Reconciler, key_of
 from weft.discovery.registry import Registry
-from weft.evidence.decision import NOBODY, Decision, Decisions
+from weft.evidence.bypass import Bypass, Watch
+from weft.evidence.decision import NOBODY, Decision, Decisions, Outcome, Ports
 from weft.evidence.difference import Difference, Effect, differences
 from weft.evidence.suggestion import suggested
+from weft.evidence.trial import on_trial, tried
 from weft.finding import Finding, Severity
 from weft.messages import finding
 from weft.model.mesh import Mesh
@@ -30,6 +32,7 @@ ALLOW_BREAKING = "mesh.weft.dev/allow-breaking"
 CODE = "denies-seen-calls"
 CODES = {Effect.DENIES: CODE, Effect.MAY_DENY: "may-deny-seen-calls", Effect.ALLOWS: "allows-denied-calls"}
 _MOST_CALLERS, _MOST_CALLS = 20, 3
+_LATELY = 600.0  # seconds within which a call is looked at that passed and should not have
 _RULE = re.compile(r"ns\[([^\]]*)\]-policy\[([^\]]*)\]-rule\[(\d+)\]")
 Calls = Iterable[RecordedCall] | None
 Objects = Sequence[Mapping[str, Any]]
@@ -42,6 +45,7 @@ class Evidence:
         self._record = record
         self._reconciler = reconciler
         self._registry = registry
+        self._watch = Watch()
 
     async def admit(self, changes: Sequence[Admission]) -> tuple[Finding, ...]:
         """A finding for each caller that some change would deny what it calls."""
@@ -70,14 +74,30 @@ class Evidence:
 
     def suggested(self, namespace: str, workload: str, within: float | None, default_deny: bool) -> dict[str, Any]:
         """The policies that let pass what was seen, of one workload, one namespace (no workload), or the mesh (no namespace)."""
-
-        def wanted(one: Destination) -> bool:
-            return namespace in ("", one.namespace) and workload in ("", one.workload)
-
         gateways = [destination(proxy.workload) for proxy in self._registry.proxies.values() if proxy.gateway]
-        calls = [call for call in self._record.calls(within) if wanted(call.edge.destination)]
-        policies, notes = suggested(calls, [one for one in gateways if wanted(one)], default_deny=default_deny)
+        calls = [call for call in self._record.calls(within) if _is_of(call.edge.destination, namespace, workload)]
+        edges = [one for one in gateways if _is_of(one, namespace, workload)]
+        policies, notes = suggested(calls, edges, default_deny=default_deny)
         return {"calls": len(calls), "items": policies, "notes": notes}
+
+    def shadows(self, namespace: str, workload: str, within: float | None) -> dict[str, Any]:
+        """What policies on trial would have denied, and which are on trial."""
+        mesh = self._reconciler.translation.mesh
+        calls = [call for call in self._record.calls(within) if _is_of(call.edge.destination, namespace, workload)]
+        rows = [
+            {
+                "rule": rule_words(Decision(Outcome.DENIED, one.rule, one.policies)),
+                "inForce": one.in_force.value,
+                "call": row(one.call),
+            }
+            for one in tried(mesh, self._numbers(), calls)
+        ]
+        return {"onTrial": sorted(f"{one.namespace}/{one.name}" for one in on_trial(mesh)), "calls": len(calls), "items": rows}
+
+    def bypasses(self) -> tuple[Bypass, ...]:
+        """What passed lately and should not have."""
+        decisions = self.decisions(self._reconciler.translation.mesh)
+        return self._watch.bypasses(decisions, self._record.calls(_LATELY), self._record.now())
 
     def _others(self, written: set[Key]) -> Iterator[Key]:
         namespaces = {key.namespace for key in written}
@@ -101,8 +121,15 @@ class Evidence:
 
     def decisions(self, mesh: Mesh) -> Decisions:
         """What a mesh decides of recorded calls."""
+        return Decisions(mesh, self._numbers())
+
+    def _numbers(self) -> Ports:
         ports = self._ports()
-        return Decisions(mesh, lambda there, port: ports.get((there, port), (port,)))
+        return lambda there, port: ports.get((there, port), (port,))
+
+
+def _is_of(one: Destination, namespace: str, workload: str) -> bool:
+    return namespace in ("", one.namespace) and workload in ("", one.workload)
 
 
 def shown(of: Difference) -> dict[str, Any]:

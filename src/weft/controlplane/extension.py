@@ -29,7 +29,7 @@ class PolicyTest(msgspec.Struct, frozen=True):
 MAX_TOKEN_TTL = 24 * 3600.0
 
 
-def routes(edges: Rows, proxies: Rows, mint: MintToken, calls: Asked, evidence: Evidence) -> tuple[Route, ...]:
+def routes(edges: Rows, proxies: Rows, mint: MintToken, calls: Asked, evidence: Evidence, alarms: Rows) -> tuple[Route, ...]:
     """The routes; each function gives what it is named for, as JSON values."""
 
     async def list_edges(_: Request) -> Response:
@@ -49,6 +49,13 @@ def routes(edges: Rows, proxies: Rows, mint: MintToken, calls: Asked, evidence: 
             return JSONResponse({"message": f"not a test of policies: {problem}"}, 400)
         return JSONResponse(evidence.tested(asked.objects, asked.replace, asked.within))
 
+    async def shadows(request: Request) -> Response:
+        asked = request.query_params
+        return JSONResponse(evidence.shadows(asked.get("namespace", ""), asked.get("workload", ""), _within(request)))
+
+    async def list_alarms(_: Request) -> Response:
+        return JSONResponse({"items": list(alarms())})
+
     async def suggestion(request: Request) -> Response:
         asked = request.query_params
         whom = (asked.get("namespace", ""), asked.get("workload", ""))
@@ -66,6 +73,8 @@ def routes(edges: Rows, proxies: Rows, mint: MintToken, calls: Asked, evidence: 
         Route("/weft/v1/proxies", list_proxies),
         Route("/weft/v1/calls", list_calls),
         Route("/weft/v1/policies/suggestion", suggestion),
+        Route("/weft/v1/policies/shadow", shadows),
+        Route("/weft/v1/policies/alarms", list_alarms),
         Route("/weft/v1/policies/test", test_policies, methods=["POST"]),
         Route("/weft/v1/jointokens", join_token, methods=["POST"]),
     )

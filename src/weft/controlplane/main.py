@@ -20,6 +20,7 @@ from weft.ca.transport.own_certificate import OwnCertificate
 from weft.ca.transport.server import NODES, STRANGERS, Listener, Peers, RefusalLog, keep
 from weft.controlplane import access_routes, addresses, call_list, collector, extension, metrics, proxy_list
 from weft.controlplane.admission import Judge
+from weft.controlplane.alarms import Alarms
 from weft.controlplane.api.admission import Admission
 from weft.controlplane.api.application import application, version
 from weft.controlplane.api.serve import ApiServer
@@ -53,6 +54,7 @@ from weft.store.store import Conflict, Key, Put
 from weft.translate.gateway_api.written import CONTROLLER, DEFAULT_CLASS, GROUP
 from weft.xds.server import AdsServer
 from weft.xds.snapshots import Snapshot
+from weft.xds.status import SessionStatus
 
 Adds = Callable[[Any], None]
 """Adds a service to a gRPC server."""
@@ -100,6 +102,7 @@ class ControlPlane:
         self._audit = AuditLog(config.home / "audit.log", now)
         self._calls = CallRecord(config.home / "calls.db", lambda: self._registry.proxies)
         self._evidence = Evidence(self._calls, self._reconciler, self._registry)
+        self._alarms = Alarms(self._evidence, self._reconciler, self._registry, self._sessions)
         self._observation = Observation(on_calls=self._calls.observe)
         self._tokens = JoinTokens(config.home / "ca" / "tokens.db")
         self._jwt_keys = JwtKeys(config.home / "ca" / "jwt-keys.json", now)
@@ -138,6 +141,7 @@ class ControlPlane:
             self._keep_bundle(authority),
             self._follow_demand(),
             self._calls.run(),
+            self._alarms.run(),
             self._ads.run(),
             self._canary.run(),
             self._quarantine.run(),
@@ -195,7 +199,9 @@ class ControlPlane:
         return Address(wanted.host, await listener.start(wanted.host, wanted.port, services))
 
     def _api(self, access: ApiAccess) -> ApiServer:
-        extended = extension.routes(self._edges, self._proxies, self._mint, self._called, self._evidence)
+        extended = extension.routes(
+            self._edges, self._proxies, self._mint, self._called, self._evidence, lambda: self._alarms.items
+        )
         routes = (*extended, *access_routes.routes(access.sign, self._audit))
         app = application(
             self._store,
@@ -293,8 +299,10 @@ class ControlPlane:
         return (asdict(edge) for edge in self._observation.edges(self._registry.proxies))
 
     def _proxies(self) -> Iterator[Mapping[str, Any]]:
-        sessions = {each.proxy: each.session for each in self._ads.proxies()}
-        return proxy_list.proxies(self._registry, sessions, self._observation)
+        return proxy_list.proxies(self._registry, self._sessions(), self._observation)
+
+    def _sessions(self) -> Mapping[str, SessionStatus]:
+        return {each.proxy: each.session for each in self._ads.proxies()}
 
     def _called(self, within: float | None, asked: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
         return call_list.listed(call_list.chosen(self._calls.calls(within), asked))
@@ -309,6 +317,9 @@ class ControlPlane:
         yield metrics.Metric("weft_proxies_connected", "gauge", "Proxies with an xDS stream.", len(self._ads.proxies()))
         yield metrics.Metric("weft_xds_responses_total", "counter", "xDS responses sent.", self._ads.pushes)
         yield metrics.Metric("weft_xds_rejections_total", "counter", "Envoy resources that proxies refused.", self._ads.refusals)
+        alarms = len(self._alarms.items)
+        yield metrics.Metric("weft_policy_alarms", "gauge", "Calls that passed a policy, proxies without the newest.", alarms)
+        yield metrics.Metric("weft_recorded_calls", "gauge", "Kinds of calls in the record.", len(self._calls))
         yield metrics.Metric("weft_quarantined", "gauge", "Resources that Envoy refuses.", self._reconciler.quarantined)
         yield metrics.Metric("weft_canary_questions_total", "counter", "Questions to the canary Envoy.", self._canary.questions)
         yield metrics.Metric("weft_key_sets", "gauge", "Key sets of token issuers.", len(mesh.key_sets))

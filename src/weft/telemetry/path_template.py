@@ -32,7 +32,6 @@ def template(path: str) -> str:
 
 
 def _segment(text: str) -> str:
-    text = text.partition(";")[0]
     return ANY if text and is_variable(text) else text
 
 
