@@ -28,9 +28,8 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMesh]:
 
 def calls(mesh: RunningMesh, **asked: str) -> list[dict[str, Any]]:
     """The record."""
-    words = "&".join(f"{name}={value}" for name, value in asked.items())
     with mesh.api() as api:
-        found: list[dict[str, Any]] = api.get(f"/weft/v1/calls?{words}")["items"]
+        found: list[dict[str, Any]] = api.get("/weft/v1/calls", **asked)["items"]
         return found
 
 
