@@ -54,7 +54,7 @@ def _inbound(port: int) -> EnvoyResource:
         address={"socket_address": {"address": "127.0.0.1", "port_value": port}},
         filter_chains=[{
             "filters": [{"name": "http", "typed_config": packed(manager)}],
-            "transport_socket": mesh_downstream(DOMAIN, ("istio",)),
+            "transport_socket": mesh_downstream((DOMAIN,), ("istio",)),
         }],
     )  # fmt: skip
     return envoy_resource(LISTENER, listener.name, listener)

@@ -1,5 +1,7 @@
 """Secrets as the agent answers them."""
 
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
+from envoy.extensions.transport_sockets.tls.v3.tls_spiffe_validator_config_pb2 import SPIFFECertValidatorConfig
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 
 from weft.agent.identity import Identity
@@ -76,3 +78,18 @@ def test_an_acknowledgement_goes_to_who_sent_the_response() -> None:
     assert _parted(response_nonce="1.4") == (None, DeltaDiscoveryRequest(type_url=SECRET, response_nonce="1.4"))
     own, theirs = _parted(response_nonce="1.4", resource_names_subscribe=["default"])
     assert own and theirs and not own.response_nonce and theirs.response_nonce == "1.4"
+
+
+def test_each_trust_domain_is_checked_with_its_own_roots() -> None:
+    """Once other domains are known, the secret says which roots are whose; when they are not any more, it is as before."""
+    session = SecretSession()
+    session.update(FIRST, b"roots", {"own": b"roots", "other": b"others"})
+    session.request(_asks(TRUST_SECRET))
+    [response] = _sent(session)
+    told = Secret.FromString(response.resources[0].resource.value).validation_context
+    assert not told.HasField("trusted_ca") and told.custom_validator_config.name == "envoy.tls.cert_validator.spiffe"
+    checked = SPIFFECertValidatorConfig.FromString(told.custom_validator_config.typed_config.value)
+    assert {one.name: one.trust_bundle.inline_bytes for one in checked.trust_domains} == {"own": b"roots", "other": b"others"}
+    session.update(FIRST, b"roots")
+    [response] = _sent(session)
+    assert Secret.FromString(response.resources[0].resource.value).validation_context.trusted_ca.inline_bytes == b"roots"

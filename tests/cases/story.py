@@ -69,7 +69,9 @@ class Story:
     @cached_property
     def translation(self) -> Translation:
         """The mesh they say."""
-        return translation(Settings(**self.said.get("settings", {})), self.decoded[0])
+        said = self.said.get("settings", {})
+        settings = Settings(**{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()})
+        return translation(settings, self.decoded[0])
 
     @property
     def mesh(self) -> Mesh:

@@ -15,6 +15,8 @@ from weft.compile.snapshot import Cache, snapshot
 from weft.model import authorization as model
 from weft.model.authorization import Action, AuthorizationPolicy, Condition, Rule
 from weft.model.guard import is_for
+from weft.model.mesh import Settings
+from weft.model.workload import Address, InboundPort
 from weft.ref import Ref
 
 HTTP = Guard(ports=(8080, 20001), trust_domain="example.org")
@@ -68,6 +70,53 @@ def test_cluster_local_is_the_trust_domain_of_the_mesh() -> None:
     assert exact == "spiffe://example.org/ns/default/sa/web"
     names = [one.authenticated.principal_name for one in second.and_ids.ids[0].or_ids.ids]
     assert (names[0].prefix, names[1].suffix) == ("spiffe://other.org/ns/a/", "/sa/b")
+
+
+def _names(*conditions: Condition, of: Guard) -> list[str]:
+    """The principals of a rule with these conditions, as Envoy's configuration says them."""
+    said = made(Rule(sources=(conditions,)), of=of)
+    assert said is not None
+    (principal,) = said.policies["ns[default]-policy[p]-rule[0]"].principals
+    return re.findall(r'(?:exact|prefix|suffix|regex): "(.*)"', str(principal))
+
+
+def test_an_alias_means_the_mesh_under_each_of_its_names() -> None:
+    """A policy may say any of the names; a peer may have any of them. A domain that is no alias is another one."""
+    of = replace(HTTP, aliases=("old.org", "older.org"))
+    own = [f"spiffe://{one}/ns/default/sa/web" for one in ("example.org", "old.org", "older.org")]
+    for domain in ("cluster.local", "example.org", "old.org", "older.org"):
+        assert _names(Condition(model.PRINCIPAL, (f"{domain}/ns/default/sa/web",)), of=of) == own
+    assert _names(Condition(model.PRINCIPAL, ("other.org/ns/default/sa/web",)), of=of) == ["spiffe://other.org/ns/default/sa/web"]
+
+
+def test_namespaces_are_those_of_the_mesh_where_workloads_of_others_come() -> None:
+    """A federated domain's namespace of the same name is another one; without such a domain nobody else gets in, and any will
+    do."""
+    for condition in (Condition(model.NAMESPACE, ("default",)), Condition(model.SERVICE_ACCOUNT, ("default/web",))):
+        alone, federated, both = (
+            _names(condition, of=replace(HTTP, **said))  # type: ignore[arg-type]
+            for said in ({"aliases": ("old.org",)}, {"federated": True}, {"aliases": ("old.org",), "federated": True})
+        )
+        theirs = "spiffe://other.org/ns/default/sa/web"
+        assert all(re.fullmatch(_unescaped(one), theirs) for one in alone)
+        for pattern in (*federated, *both):
+            assert not re.fullmatch(_unescaped(pattern), theirs)
+            assert re.fullmatch(_unescaped(pattern), "spiffe://example.org/ns/default/sa/web")
+            assert not re.fullmatch(_unescaped(pattern), "spiffe://exampleXorg/ns/default/sa/web")
+        assert re.fullmatch(_unescaped(both[0]), "spiffe://old.org/ns/default/sa/web")
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("\\\\", "\\")
+
+
+def test_a_listener_knows_workloads_of_every_trust_domain_of_the_mesh() -> None:
+    """Its own, its aliases and the federated ones: which roots are for which is the secret's to say."""
+    federated = {"other.org": Ref("mesh.weft.dev", "TrustDomain", "", "other.org")}
+    of = replace(mesh(), settings=Settings("new.org", trust_domain_aliases=("old.org",)), federated=federated)
+    served = InboundPort("http", 80, "http", Address("127.0.0.1", 20080), Address("127.0.0.1", 80))
+    told = str([listener.body for listener in snapshot(of, proxy(inbound=(served,)), Cache()).listeners()])
+    assert re.findall(r"spiffe://([a-z.]+)/(?!ns/)", told) == ["new.org", "old.org", "other.org"]
 
 
 def test_a_port_is_decided_before_there_is_a_request() -> None:

@@ -141,7 +141,7 @@ POOL: tuple[Resource, ...] = tuple(
         istio("DestinationRule", "d-3", _rule("*.local", "trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}"), namespace="istio-system"),
         istio("AuthorizationPolicy", "a-1", "{rules: [{}]}"),
         istio("AuthorizationPolicy", "a-1", "{action: DENY, rules: [{to: [{operation: {ports: ['80']}}]}]}"),
-        istio("RequestAuthentication", "a-1", "{jwtRules: [{issuer: a, jwks: '{\"keys\": [{\"kty\": \"EC\"}]}'}]}"),
+        istio("RequestAuthentication", "a-1", '{jwtRules: [{issuer: a, jwks: \'{"keys": [{"kty": "EC"}]}\'}]}'),
         istio("AuthorizationPolicy", "a-2", "{selector: {matchLabels: {app: web}}}", namespace="other"),
         *(
             f"{{apiVersion: mesh.weft.dev/v1alpha1, kind: TrafficDefaults, metadata: {{name: {one}}}, spec: {{timeout: {time}}}}}"
@@ -150,6 +150,10 @@ POOL: tuple[Resource, ...] = tuple(
         _rate_limit("default", "rules: [{limit: {requests: 1}}]"),
         _rate_limit("default", "targetRefs: [{group: '', kind: Service, name: web}], rules: [{limit: {connections: 2}}]"),
         _rate_limit("istio-system", "mode: GLOBAL, rules: [{per: ['request.headers[x-a]'], limit: {requests: 3}}]"),
+        *(
+            f"{{apiVersion: mesh.weft.dev/v1alpha1, kind: TrustDomain, metadata: {{name: {one}}}, spec: {{bundleFile: /{two}}}}}"
+            for one, two in (("a.example", "a"), ("a.example", "b"), ("cluster.local", "a"))
+        ),
         "{apiVersion: v1, kind: Namespace, metadata: {name: default}}",
         "{apiVersion: v1, kind: Namespace, metadata: {name: other, labels: {routes: mine}}}",
         *(api("GatewayClass", "weft", f"{{controllerName: {one}}}", namespace="") for one in ("mesh.weft.dev/gateway", "a.b/c")),
@@ -269,6 +273,7 @@ def _differences(old: Mesh, new: Mesh) -> Change:
         or old.defaults != new.defaults
         or old.envoy_filters != new.envoy_filters
         or old.sidecars != new.sidecars
+        or old.federated != new.federated
         or any(host.startswith("*") or "/" in host for host in hosts)
     )
     return Change(hosts, endpoints - hosts, everything, keys(old.credentials, new.credentials))

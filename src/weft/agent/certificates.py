@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -101,6 +101,12 @@ class Certificates:
     def trusts(self) -> Trust:
         """The same, with token keys and federated domains."""
         return trust(self.trusted, self._told.told)
+
+    @property
+    def domains(self) -> Mapping[str, bytes]:
+        """The roots (PEM) of each trust domain whose workloads are known; empty when that is the mesh's own alone."""
+        domains = self.trusts.domains if self._told.told.aliases or self._told.told.federated else {}
+        return {name: domain.roots.pem for name, domain in domains.items()}
 
     def take(self, told: node_pb2.Trust) -> None:
         """Takes what the control plane told of whom to trust beside the mesh's roots."""

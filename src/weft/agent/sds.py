@@ -5,15 +5,16 @@ the Envoy waits for it (`initial_fetch_timeout`), and a rotation is pushed. The 
 other secret is the operator's, and the control plane's to tell: `parted` takes an Envoy's requests apart.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
+from envoy.extensions.transport_sockets.tls.v3.tls_spiffe_validator_config_pb2 import SPIFFECertValidatorConfig
 from envoy.service.discovery.v3 import discovery_pb2
 
 from weft.agent.identity import Identity
 from weft.envoy.names import IDENTITY_SECRET, TRUST_SECRET
-from weft.envoy.types import SECRET
+from weft.envoy.types import SECRET, packed
 
 _NONCE_PREFIX = "sds."
 _OWN = (IDENTITY_SECRET, TRUST_SECRET)
@@ -56,9 +57,16 @@ def identity_secret(identity: Identity) -> discovery_pb2.Resource:
     return _resource(secret)
 
 
-def trust_secret(bundle: bytes) -> discovery_pb2.Resource:
-    """The roots that peers are checked with, PEM."""
-    return _resource(secret_pb2.Secret(name=TRUST_SECRET, validation_context={"trusted_ca": {"inline_bytes": bundle}}))
+def trust_secret(bundle: bytes, domains: Mapping[str, bytes] = {}) -> discovery_pb2.Resource:
+    """The roots that peers are checked with, PEM. With `domains`, PEM by trust domain, each is checked with the roots of its own:
+    none of them can vouch for another's workloads."""
+    if not domains:
+        return _resource(secret_pb2.Secret(name=TRUST_SECRET, validation_context={"trusted_ca": {"inline_bytes": bundle}}))
+    validator = SPIFFECertValidatorConfig(
+        trust_domains=[{"name": name, "trust_bundle": {"inline_bytes": pem}} for name, pem in sorted(domains.items())]
+    )
+    checked = {"custom_validator_config": {"name": "envoy.tls.cert_validator.spiffe", "typed_config": packed(validator)}}
+    return _resource(secret_pb2.Secret(name=TRUST_SECRET, validation_context=checked))
 
 
 def _resource(secret: secret_pb2.Secret) -> discovery_pb2.Resource:
@@ -95,12 +103,12 @@ class SecretSession:
             self._sent.pop(name, None)
         self._answer()
 
-    def update(self, identity: Identity | None, bundle: bytes) -> None:
-        """The workload has another certificate, or the trust bundle is another. No identity: it is held back."""
+    def update(self, identity: Identity | None, bundle: bytes, domains: Mapping[str, bytes] = {}) -> None:
+        """The workload has another certificate, or whom to trust is another. No identity: it is held back."""
         if identity is not None:
             self._known[IDENTITY_SECRET] = identity_secret(identity)
         if bundle:
-            self._known[TRUST_SECRET] = trust_secret(bundle)
+            self._known[TRUST_SECRET] = trust_secret(bundle, domains)
         self._answer()
 
     def _answer(self) -> None:

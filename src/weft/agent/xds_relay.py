@@ -165,7 +165,7 @@ class ProxyStream:
         """Relays until the Envoy's stream ends."""
 
         def rotated() -> None:
-            self.secrets.update(certificates.of(self.key), certificates.bundle)
+            self.secrets.update(certificates.of(self.key), certificates.bundle, certificates.domains)
             self._for_envoy.set()
 
         end = certificates.observe(self.key, rotated)

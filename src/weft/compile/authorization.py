@@ -140,21 +140,23 @@ def _filter_metadata(keys: tuple[str, ...], value: str) -> dict[str, Any]:
 
 def _principal(all_of: Conditions, guarded: Guard, denies: bool) -> Principal:
     def one_principal(of: Condition, value: str, wide: bool) -> dict[str, Any]:
-        return _one_principal(of, value, guarded.trust_domain)
+        return _one_principal(of, value, guarded)
 
     parts = [part for one in all_of for part in _both(one, one_principal, denies, ("or_ids", "ids", "not_id"))]
     return Principal(**({"and_ids": {"ids": parts}} if parts else {"any": True}))
 
 
-def _one_principal(of: Condition, value: str, trust_domain: str) -> dict[str, Any]:
+def _one_principal(of: Condition, value: str, guarded: Guard) -> dict[str, Any]:
     match of.attribute:
         case model.PRINCIPAL:
-            return _authenticated(_spiffe(value, trust_domain))
+            names = [_authenticated(one) for one in _spiffe(value, guarded)]
+            return names[0] if len(names) == 1 else {"or_ids": {"ids": names}}
         case model.NAMESPACE:
-            return _authenticated({"safe_regex": {"regex": f"spiffe://[^/]+/ns/{_wild(value)}/sa/.+"}})
+            return _authenticated({"safe_regex": {"regex": f"spiffe://{_own(guarded)}/ns/{_wild(value)}/sa/.+"}})
         case model.SERVICE_ACCOUNT:
             namespace, _, account = value.partition("/")
-            return _authenticated({"safe_regex": {"regex": f"spiffe://[^/]+/ns/{_wild(namespace)}/sa/{_wild(account)}"}})
+            path = f"/ns/{_wild(namespace)}/sa/{_wild(account)}"
+            return _authenticated({"safe_regex": {"regex": f"spiffe://{_own(guarded)}{path}"}})
         case model.SOURCE_IP:
             return {"direct_remote_ip": _cidr(value)}
         case model.REMOTE_IP:
@@ -171,12 +173,22 @@ def _one_principal(of: Condition, value: str, trust_domain: str) -> dict[str, An
             return _claim(of.keys, value)
 
 
-def _spiffe(value: str, trust_domain: str) -> dict[str, Any]:
-    """`cluster.local` stands for the trust domain of the mesh, whatever it is called."""
+def _spiffe(value: str, guarded: Guard) -> tuple[dict[str, Any], ...]:
+    """`cluster.local` stands for the trust domain of the mesh, whatever it is called, and so does each of its aliases."""
     if value == "*" or value.startswith("*"):
-        return text(value)
+        return (text(value),)
     domain, slash, rest = value.partition("/")
-    return text(f"spiffe://{trust_domain if domain == 'cluster.local' else domain}{slash}{rest}")
+    own = (guarded.trust_domain, *guarded.aliases)
+    meant = own if domain in ("cluster.local", *own) else (domain,)
+    return tuple(text(f"spiffe://{one}{slash}{rest}") for one in meant)
+
+
+def _own(guarded: Guard) -> str:
+    """The trust domains whose namespaces are the mesh's: any, where no other workload gets in."""
+    if not guarded.federated:
+        return "[^/]+"
+    names = "|".join(re.escape(one) for one in (guarded.trust_domain, *guarded.aliases))
+    return f"({names})" if guarded.aliases else names
 
 
 def _authenticated(name: dict[str, Any]) -> dict[str, Any]:

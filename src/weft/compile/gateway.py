@@ -74,7 +74,7 @@ def _counted(of: GatewayListener) -> list[Filter]:
 
 
 def _https(of: GatewayListener, chain: HttpsChain) -> FilterChain:
-    socket = tls.server(chain.ends, of.trust_domain)
+    socket = tls.server(chain.ends, of.trust_domains)
     filters = [*_counted(of), _http(of, chain.routes)]
     return filter_chain(chain.routes, filters, tls=True, sni_hosts=chain.sni_hosts, transport_socket=socket)
 
@@ -82,7 +82,7 @@ def _https(of: GatewayListener, chain: HttpsChain) -> FilterChain:
 def _l4(of: GatewayListener, chain: L4Chain) -> FilterChain:
     name = f"{chain.origin.namespace}/{chain.origin.name}/{','.join(chain.sni_hosts + chain.sources)}"
     prefix = f"outbound_{gateway_listener(of.port)}"
-    socket = tls.server(chain.ends, of.trust_domain) if chain.ends else None
+    socket = tls.server(chain.ends, of.trust_domains) if chain.ends else None
     return filter_chain(
         name,
         [*_counted(of), *rbac.network_rbac(of.guard, prefix), *tcp_proxy(prefix, chain.targets)],

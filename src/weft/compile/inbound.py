@@ -59,7 +59,7 @@ def _mtls(of: InboundListener) -> FilterChain:
         ),
         tls=True,
         alpn=(tls.ALPN_MESH,),
-        transport_socket=tls.mesh_downstream(of.trust_domain, alpn),
+        transport_socket=tls.mesh_downstream(of.trust_domains, alpn),
     )
 
 
@@ -73,7 +73,7 @@ def _plaintext(of: InboundListener) -> FilterChain:
     """Who is not of the mesh: with TLS that ends here, where the workload's Sidecar says so."""
     if of.ends is None:
         return filter_chain(_PLAINTEXT, _filters(of, forward_client_cert_details="SANITIZE"))
-    socket = tls.server(of.ends, of.trust_domain)
+    socket = tls.server(of.ends, of.trust_domains)
     return filter_chain(_TLS, _filters(of, forward_client_cert_details="SANITIZE"), tls=True, transport_socket=socket)
 
 

@@ -35,23 +35,24 @@ def ads() -> ConfigSource:
 def mesh_upstream(of: MeshTls, http: bool) -> TransportSocket:
     """mTLS towards a sidecar, which must prove one of the expected identities."""
     context = UpstreamTlsContext(
-        common_tls_context=_mesh_context(of.identities, of.trust_domain, (ALPN_MESH, "h2") if http else (ALPN_MESH,)),
+        common_tls_context=_mesh_context(of.identities, (of.trust_domain,), (ALPN_MESH, "h2") if http else (ALPN_MESH,)),
         sni=of.sni,
     )
     return _socket("envoy.transport_sockets.tls", context)
 
 
-def mesh_downstream(trust_domain: str, alpn: tuple[str, ...]) -> TransportSocket:
-    """mTLS from a sidecar of the mesh, whoever it is: what it may do is for authorization to say."""
+def mesh_downstream(trust_domains: tuple[str, ...], alpn: tuple[str, ...]) -> TransportSocket:
+    """mTLS from a workload of the mesh, or of a domain that it is federated with, whoever it is: what it may do is for
+    authorization to say."""
     context = DownstreamTlsContext(
-        common_tls_context=_mesh_context((), trust_domain, alpn),
+        common_tls_context=_mesh_context((), trust_domains, alpn),
         require_client_certificate={"value": True},
     )
     return _socket("envoy.transport_sockets.tls", context)
 
 
-def _mesh_context(identities: tuple[str, ...], trust_domain: str, alpn: tuple[str, ...]) -> CommonTlsContext:
-    uris = [{"exact": one} for one in identities] or [{"prefix": f"spiffe://{trust_domain}/"}]
+def _mesh_context(identities: tuple[str, ...], trust_domains: tuple[str, ...], alpn: tuple[str, ...]) -> CommonTlsContext:
+    uris = [{"exact": one} for one in identities] or [{"prefix": f"spiffe://{one}/"} for one in trust_domains]
     names = [{"san_type": "URI", "matcher": uri} for uri in uris]
     return CommonTlsContext(
         tls_params=TlsParameters(
@@ -118,10 +119,10 @@ def _kind(name: str) -> str:
     return "IP_ADDRESS"
 
 
-def server(of: ServerTls, trust_domain: str, alpn: tuple[str, ...] = ("h2", "http/1.1")) -> TransportSocket:
+def server(of: ServerTls, trust_domains: tuple[str, ...], alpn: tuple[str, ...] = ("h2", "http/1.1")) -> TransportSocket:
     """TLS that ends at a gateway."""
     if of.server.tls is Mode.ISTIO_MUTUAL:
-        return mesh_downstream(trust_domain, alpn)
+        return mesh_downstream(trust_domains, alpn)
     return _socket("envoy.transport_sockets.tls", downstream(of, alpn))
 
 

@@ -22,6 +22,7 @@ class Listening:
     xds: str
     enroll: str
     metrics: str
+    bundle: str
     pid: int
 
 
@@ -60,6 +61,6 @@ def _is_free(address: Address) -> bool:
     return True
 
 
-def this_process(api: Address, xds: Address, enroll: Address, metrics: Address) -> Listening:
+def this_process(api: Address, xds: Address, enroll: Address, metrics: Address, bundle: Address) -> Listening:
     """The addresses of this process's servers."""
-    return Listening(shown(api), shown(xds), shown(enroll), shown(metrics), os.getpid())
+    return Listening(shown(api), shown(xds), shown(enroll), shown(metrics), shown(bundle), os.getpid())

@@ -20,7 +20,9 @@ class ServeConfig:
     xds: Address = Address("127.0.0.1", 0)
     enroll: Address = Address("127.0.0.1", 0)
     metrics: Address = Address("127.0.0.1", 0)
+    bundle: Address = Address("127.0.0.1", 0)
     trust_domain: str = "cluster.local"
+    trust_domain_aliases: tuple[str, ...] = ()
     domain: str = "cluster.local"
     root_namespace: str = "istio-system"
     certificate_lifetime: float = 24 * 3600.0

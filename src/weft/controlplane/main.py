@@ -32,6 +32,9 @@ from weft.controlplane.call_record import CallRecord
 from weft.controlplane.canary.canary import Canary
 from weft.controlplane.config import ServeConfig
 from weft.controlplane.evidence import Evidence
+from weft.controlplane.federation.domains import RESOURCE as DOMAINS
+from weft.controlplane.federation.domains import Domains
+from weft.controlplane.federation.endpoint import BundleEndpoint
 from weft.controlplane.grants import CurrentGrants, grants
 from weft.controlplane.key_set_client import trusted
 from weft.controlplane.key_sets import RESOURCES, KeySets
@@ -49,6 +52,7 @@ from weft.identity import spiffe_id
 from weft.model.mesh import Change, Settings
 from weft.model.workload import Address
 from weft.proto import node_pb2, node_pb2_grpc
+from weft.spiffe_bundle import SpiffeBundle
 from weft.store.sqlite import SqliteStore
 from weft.store.store import Conflict, Key, Put
 from weft.translate.gateway_api.written import CONTROLLER, DEFAULT_CLASS, GROUP
@@ -83,7 +87,8 @@ class ControlPlane:
         self._store = SqliteStore(config.home / "mesh.db")
         self._grants = CurrentGrants()
         self._registry = Registry(self._store, self._grants, RegistrySettings(lease=config.lease))
-        settings = Settings(config.trust_domain, config.domain, config.root_namespace)
+        aliases = config.trust_domain_aliases
+        settings = Settings(config.trust_domain, config.domain, config.root_namespace, aliases)
         self._reconciler = Reconciler(self._store, settings, self._registry.proxy, self._publish)
         self._canary = Canary(_envoy(config.envoy), config.home)
         self._judge = Judge(self._reconciler, self._canary)
@@ -103,6 +108,7 @@ class ControlPlane:
         self._calls = CallRecord(config.home / "calls.db", lambda: self._registry.proxies)
         self._evidence = Evidence(self._calls, self._reconciler, self._registry)
         self._alarms = Alarms(self._evidence, self._reconciler, self._registry, self._sessions)
+        self._domains = Domains(config.home / "trust-domains", self._store, self._reconciler, now)
         self._observation = Observation(on_calls=self._calls.observe)
         self._tokens = JoinTokens(config.home / "ca" / "tokens.db")
         self._jwt_keys = JwtKeys(config.home / "ca" / "jwt-keys.json", now)
@@ -124,7 +130,10 @@ class ControlPlane:
         access = ApiAccess(home, self._config.name, now)
         api = self._api(access)
         numbers = PlainServer(metrics.page(self._metrics), addresses.wanted(home, "metrics", self._config.metrics))
-        found = addresses.this_process(Address(*api.listen()), xds, enroll, numbers.listen())
+        bundle = BundleEndpoint(
+            home / "ca", self._wanted("bundle", self._config.bundle), own, lambda: self._bundle(authority), now
+        )
+        found = addresses.this_process(Address(*api.listen()), xds, enroll, numbers.listen(), bundle.listen())
         access.write(found.api)
         parts = (
             api.run(),
@@ -139,6 +148,9 @@ class ControlPlane:
             self._recheck(),
             self._follow_groups(),
             self._keep_bundle(authority),
+            self._keep_trust(),
+            self._domains.run(),
+            bundle.run(),
             self._follow_demand(),
             self._calls.run(),
             self._alarms.run(),
@@ -195,8 +207,11 @@ class ControlPlane:
         return Office(authority, self._grants, lifetimes, now)
 
     async def _listen(self, listener: Listener, role: str, address: Address, services: tuple[Adds, ...]) -> Address:
-        wanted = addresses.wanted(self._config.home, role, address)
+        wanted = self._wanted(role, address)
         return Address(wanted.host, await listener.start(wanted.host, wanted.port, services))
+
+    def _wanted(self, role: str, address: Address) -> Address:
+        return addresses.wanted(self._config.home, role, address)
 
     def _api(self, access: ApiAccess) -> ApiServer:
         extended = extension.routes(
@@ -234,6 +249,8 @@ class ControlPlane:
             self._asked.touched()
         if any(map(self._reconciler.took, RESOURCES)):
             self._key_sets.touched()
+        if self._reconciler.took(DOMAINS):
+            self._domains.touched()
         self._ads.publish(change)
         if self._reconciler.took(WORKLOAD_GROUPS):
             self._regrouped.set()
@@ -263,11 +280,24 @@ class ControlPlane:
             if (bundle := authority().bundle) != told:
                 await self._registrations.publish_bundle(bundle)
                 told = bundle
+
+    async def _keep_trust(self) -> None:
+        """Tells agents when whom to trust beside has changed."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_BUNDLE_PERIOD):
+                    await self._domains.changed.wait()
+            self._domains.changed.clear()
             await self._registrations.publish_trust(self._trust())
+
+    def _bundle(self, authority: CurrentAuthority) -> SpiffeBundle:
+        """What others are shown of this mesh."""
+        return SpiffeBundle(authority().trusted, self._jwt_keys.public())
 
     def _trust(self) -> node_pb2.Trust:
         """Whom agents are to trust beside the mesh's own roots."""
-        return node_pb2.Trust(jwks=self._jwt_keys.key_set())
+        aliases = self._config.trust_domain_aliases
+        return node_pb2.Trust(jwks=self._jwt_keys.key_set(), aliases=aliases, federated=self._domains.trust)
 
     async def _follow_demand(self) -> None:
         """Where destinations are asked from decides what callers keep in their zone."""
@@ -325,6 +355,9 @@ class ControlPlane:
         yield metrics.Metric("weft_key_sets", "gauge", "Key sets of token issuers.", len(mesh.key_sets))
         failing = sum(1 for _ in self._key_sets.failing())
         yield metrics.Metric("weft_key_sets_failing", "gauge", "Key sets that were not fetched the last time.", failing)
+        for name, age in self._domains.ages():
+            words = "Seconds since the bundle of a federated trust domain was read."
+            yield metrics.Metric("weft_federated_bundle_age_seconds", "gauge", words, age, {"trust_domain": name})
         yield metrics.Metric("weft_services", "gauge", "Services in the mesh.", len(mesh.services))
         yield metrics.Metric("weft_store_revision", "gauge", "The store's revision that is in effect.", self._reconciler.revision)
 

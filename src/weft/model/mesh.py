@@ -31,6 +31,7 @@ class Settings:
     trust_domain: str = "cluster.local"
     domain: str = DEFAULT_DOMAIN
     root_namespace: str = "istio-system"
+    trust_domain_aliases: tuple[str, ...] = ()  # other names of the trust domain: peers and policies there count as its own
     explain_denials: bool = True  # answers of refused requests name the rule in a header, too
     allow_any: bool = True  # unknown external hosts pass (Istio's outboundTrafficPolicy ALLOW_ANY)
 
@@ -64,6 +65,13 @@ class Mesh:
     addresses: Mapping[str, tuple[tuple[str, Ref], ...]] = field(default_factory=dict)  # of services: hosts, and who says so
     defaults: Mapping[str, tuple[TrafficDefaults, ...]] = field(default_factory=dict)  # by namespace
     key_sets: Mapping[str, KeySet] = field(default_factory=dict)  # by address
+    federated: Mapping[str, Ref] = field(default_factory=dict)  # other trust domains whose workloads are known
+
+    @property
+    def trust_domains(self) -> tuple[str, ...]:
+        """Those whose workloads are known: the mesh's own first, its aliases, and the federated ones."""
+        settings = self.settings
+        return tuple(dict.fromkeys((settings.trust_domain, *settings.trust_domain_aliases, *sorted(self.federated))))
 
     def nearest(self, host: str, namespace: str = "") -> tuple[str, ...]:
         """Up to three hosts of services, visible from `namespace` (empty: from anywhere), that an unknown `host` may mean."""

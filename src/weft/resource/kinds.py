@@ -33,6 +33,7 @@ from weft.resource.weft.node import Node
 from weft.resource.weft.oidc_login import OidcLogin
 from weft.resource.weft.rate_limit import RateLimit
 from weft.resource.weft.traffic_defaults import TrafficDefaults
+from weft.resource.weft.trust_domain import TrustDomain
 
 _NETWORKING = "networking.istio.io"
 _SECURITY = "security.istio.io"
@@ -200,6 +201,11 @@ RATE_LIMIT = Kind(
     body_required=True,
     columns=(Column("Mode", ".spec.mode"), Column("Shadow", ".spec.shadow", type="boolean"), AGE),
 )  # fmt: skip
+TRUST_DOMAIN = Kind(
+    "mesh.weft.dev", ("v1alpha1",), "TrustDomain", "trustdomains", "trustdomain", TrustDomain, namespaced=False,
+    categories=("weft",), body_required=True,
+    columns=(Column("Endpoint", ".spec.bundleEndpoint.url"), Column("Profile", ".spec.bundleEndpoint.profile"), AGE),
+)  # fmt: skip
 
 OIDC_LOGIN = Kind(
     "mesh.weft.dev", ("v1alpha1",), "OidcLogin", "oidclogins", "oidclogin", OidcLogin, ("login",), categories=("weft",),
@@ -238,6 +244,7 @@ KINDS: tuple[Kind, ...] = (
     TRAFFIC_DEFAULTS,
     RATE_LIMIT,
     OIDC_LOGIN,
+    TRUST_DOMAIN,
 )
 
 _BY_KIND: Mapping[tuple[str, str], Kind] = {(api_version, kind.kind): kind for kind in KINDS for api_version in kind.api_versions}

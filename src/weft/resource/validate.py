@@ -42,12 +42,14 @@ from weft.resource.validation.request_authentication import request_authenticati
 from weft.resource.validation.service_entry import service_entry, workload_entry
 from weft.resource.validation.sidecar import sidecar
 from weft.resource.validation.traffic_defaults import traffic_defaults
+from weft.resource.validation.trust_domain import trust_domain
 from weft.resource.validation.virtual_service import virtual_service
 from weft.resource.validation.workload_group import workload_group
 from weft.resource.weft.node import Node
 from weft.resource.weft.oidc_login import OidcLogin
 from weft.resource.weft.rate_limit import RateLimit
 from weft.resource.weft.traffic_defaults import TrafficDefaults
+from weft.resource.weft.trust_domain import TrustDomain
 
 
 def validate(resource: Resource, problems: Problems) -> None:
@@ -112,5 +114,7 @@ def validate(resource: Resource, problems: Problems) -> None:
             oidc_login(spec, problems)
         case RateLimit() as spec:
             rate_limit(spec, problems)
+        case TrustDomain() as spec:
+            trust_domain(resource.meta.name, spec, problems)
         case Node() as spec:
             core.node(spec, problems)

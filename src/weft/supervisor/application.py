@@ -134,6 +134,7 @@ class Application:
     file: Path
     services: tuple[Service, ...]
     trust_domain: str = "cluster.local"
+    trust_domain_aliases: tuple[str, ...] = ()
     certificate_lifetime: float = 0.0
     resources: tuple[Path, ...] = ()
     host: str = LOOPBACK

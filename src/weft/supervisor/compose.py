@@ -234,6 +234,7 @@ class _Reading:
             file=self.file,
             services=services,
             trust_domain=str(said.get("trustDomain") or "cluster.local"),
+            trust_domain_aliases=tuple(map(str, said.get("trustDomainAliases") or ())),
             certificate_lifetime=seconds(str(lifetime)) if lifetime else 0.0,
             host=self._host(),
             resources=tuple(self.file.parent / str(path) for path in ([resources] if isinstance(resources, str) else resources)),

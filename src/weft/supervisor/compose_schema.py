@@ -153,6 +153,9 @@ _TOP_WEFT = _object(
         "name": _about(_NAME, "the mesh's name for `weft ls` and --mesh; default: the folder's"),
         "host": _about(_TEXT, "the loopback address everything listens on, 127.0.0.1 (the default) or ::1"),
         "trustDomain": _about(_TEXT, "default cluster.local"),
+        "trustDomainAliases": _about(
+            {"type": "array", "items": _TEXT}, "further names of it: their peers and policies count as the mesh's own"
+        ),
         "certificateLifetime": _about(_DURATION, "default 24h"),
         "resources": _about({"anyOf": [_TEXT, _TEXTS]}, "YAML files and folders to apply"),
     }

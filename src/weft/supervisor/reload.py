@@ -17,7 +17,13 @@ from weft.supervisor.fleet import Difference, Fleet
 from weft.supervisor.progress import Progress
 from weft.supervisor.startup import StartFailed, Startup
 
-_FIXED = {"name": "name", "trust_domain": "trustDomain", "certificate_lifetime": "certificateLifetime", "host": "host"}
+_FIXED = {
+    "name": "name",
+    "trust_domain": "trustDomain",
+    "trust_domain_aliases": "trustDomainAliases",
+    "certificate_lifetime": "certificateLifetime",
+    "host": "host",
+}
 """What of `x-weft` holds for the life of a mesh, by its field here."""
 
 

@@ -23,7 +23,7 @@ from weft.supervisor.processes import Processes
 from weft.supervisor.progress import Progress
 
 CONTROL_PLANE, AGENT = "control-plane", "agent"
-_SERVERS = ("api", "xds", "enroll", "metrics")
+_SERVERS = ("api", "xds", "enroll", "metrics", "bundle")
 _READY_LIMIT = 30.0
 _TOKEN_LIFE = 600
 
@@ -83,7 +83,8 @@ class Startup:
         addresses = [word for server in _SERVERS for word in (f"--{server}", self._addresses[server])]
         lifetime = ("--certificate-lifetime", f"{self._lifetime:g}s") if self._lifetime else ()
         command = _with_log_format(self._config.serve, self._config.log_format)
-        trust = ("--trust-domain", self._application.trust_domain)
+        aliases = (word for alias in self._application.trust_domain_aliases for word in ("--trust-domain-alias", alias))
+        trust = ("--trust-domain", self._application.trust_domain, *aliases)
         return (*command, "--home", str(self._home.path), *addresses, *trust, *lifetime)
 
     async def run(self, tasks: asyncio.TaskGroup) -> None:

@@ -39,6 +39,7 @@ from weft.resource.resource import Resource
 from weft.resource.weft.oidc_login import OidcLogin
 from weft.resource.weft.rate_limit import RateLimit
 from weft.resource.weft.traffic_defaults import TrafficDefaults
+from weft.resource.weft.trust_domain import TrustDomain
 from weft.translate.authentication import key_set, request_authentication
 from weft.translate.authorization import authorization_policy
 from weft.translate.credentials import config_map, secret
@@ -61,6 +62,7 @@ from weft.translate.services import core_service, service_entry
 from weft.translate.sidecar import sidecar
 from weft.translate.statement import Statement
 from weft.translate.traffic_defaults import traffic_defaults
+from weft.translate.trust_domain import trust_domain
 from weft.translate.workload_groups import GroupsDraft, joined, member
 
 
@@ -148,6 +150,8 @@ def statement(resource: Resource, settings: Settings) -> Statement | None:
             return rate_limit(resource, spec, settings)
         case TrafficDefaults() as spec:
             return traffic_defaults(resource, spec)
+        case TrustDomain():
+            return trust_domain(resource, settings)
         case Namespace() as spec:
             return namespace(resource, spec)
         case GatewayClass() as spec:

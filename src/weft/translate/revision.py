@@ -53,6 +53,7 @@ class Revision:
         self._addresses_of = Draft(mesh.addresses)
         self._defaults = Draft(mesh.defaults)
         self._key_sets = Draft(mesh.key_sets)
+        self._federated = Draft(mesh.federated)
         self._gateways = Draft(mesh.gateways)
         self._envoy_filters = Draft(mesh.envoy_filters)
         self._credentials = Draft(mesh.credentials)
@@ -177,6 +178,8 @@ class Revision:
 
         for at in {one.key_set.at: None for one in (gone, come) if one.key_set}:
             self._key_sets.put(at, come.key_set if come.key_set and come.key_set.at == at else None)
+        if gone.federated or come.federated:
+            self._federated.put(ref.name, come.federated)
 
     def _bind(self, ref: Ref, gone: RouteSet | None, come: RouteSet | None) -> None:
         old, new = (one.gateways if one else () for one in (gone, come))
@@ -301,12 +304,13 @@ class Revision:
             addresses=self._addresses_of.frozen(),
             defaults=self._defaults.frozen(),
             key_sets=self._key_sets.frozen(),
+            federated=self._federated.frozen(),
         )
         hosts = self._services.changed() | self._routes.changed() | self._policies.changed() | self._tls_policies.held.changed()
         hosts |= self._addresses_of.changed()
         backed = frozenset(key.rpartition("/")[2] for key in self._endpoints.changed())
         policies = (self._peer_authentications, self._guards, self._sidecars)
-        broad = (self._gateways, *policies, self._envoy_filters, self._defaults, self._key_sets)
+        broad = (self._gateways, *policies, self._envoy_filters, self._defaults, self._key_sets, self._federated)
         everything = any(one.changed() for one in broad) or any(map(_is_many, hosts))
         return mesh, Change(hosts, backed - hosts, everything, self._credentials.changed())
 

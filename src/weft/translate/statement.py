@@ -114,3 +114,4 @@ class Statement:
     tls_policy: TlsPolicy | None = None
     defaults: TrafficDefaults | None = None
     key_set: KeySet | None = None
+    federated: Ref | None = None

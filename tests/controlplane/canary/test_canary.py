@@ -163,7 +163,7 @@ async def test_words_are_whole_though_envoy_cuts_them() -> None:
 async def test_every_way_to_be_called_is_taken() -> None:
     """A listener of a workload is asked without the clusters behind it, which only its own Envoy has."""
     ways = [
-        inbound(InboundListener(number, Address("127.0.0.1", number), protocol, mode, "cluster.local"))
+        inbound(InboundListener(number, Address("127.0.0.1", number), protocol, mode, ("cluster.local",)))
         for number, (protocol, mode) in enumerate(product((Protocol.HTTP, Protocol.TCP), MtlsMode), start=1)
     ]
     async with running() as canary:

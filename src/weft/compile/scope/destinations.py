@@ -255,4 +255,5 @@ def identities(mesh: Mesh, of: Service) -> tuple[str, ...]:
     accounts = {
         (one.namespace, one.service_account) for one in precedence.endpoints(mesh, of) if one.mtls and one.service_account
     }
-    return tuple(str(SpiffeId(mesh.settings.trust_domain, namespace, account)) for namespace, account in sorted(accounts))
+    domains = (mesh.settings.trust_domain, *mesh.settings.trust_domain_aliases)
+    return tuple(str(SpiffeId(domain, namespace, account)) for namespace, account in sorted(accounts) for domain in domains)

@@ -125,7 +125,7 @@ def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> Gat
         f"http.{port}" if http else "",
         tuple(https),
         tuple(l4),
-        mesh.settings.trust_domain,
+        mesh.trust_domains,
         frozenset((ANY_HOST,)) | sources(signing_in),
         tuple(
             sorted(

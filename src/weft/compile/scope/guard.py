@@ -22,7 +22,16 @@ def guard(mesh: Mesh, of: Workload, ports: Iterable[int], *, is_http: bool, gate
         if is_for(one, of.namespace, of.labels, served, settings.root_namespace)
     ]
     policies = tuple(one for one in chosen if isinstance(one, AuthorizationPolicy))
-    return Guard(policies, tuple(dict.fromkeys(ports)), is_http, settings.trust_domain) if policies else Guard()
+    if not policies:
+        return Guard()
+    return Guard(
+        policies,
+        tuple(dict.fromkeys(ports)),
+        is_http,
+        settings.trust_domain,
+        aliases=settings.trust_domain_aliases,
+        federated=bool(mesh.federated),
+    )
 
 
 def authentications(mesh: Mesh, of: Workload, gateways: Iterable[str] = ()) -> tuple[RequestAuthentication, ...]:

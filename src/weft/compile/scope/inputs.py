@@ -163,13 +163,17 @@ class SecretInput:
 @dataclass(frozen=True, slots=True)
 class Guard:
     """The authorization policies of a port, which is known by any of the numbers `ports`; `is_http`: its requests are read. What
-    a policy says of `cluster.local` is meant of `trust_domain`. `literal`: paths are compared as they are written."""
+    a policy says of `cluster.local`, or of one of `aliases`, is meant of `trust_domain` and all of them; namespaces and service
+    accounts are theirs alone, which needs saying where workloads of other domains come too (`federated`).
+    `literal`: paths are compared as they are written."""
 
     policies: tuple[AuthorizationPolicy, ...] = ()
     ports: tuple[int, ...] = ()
     is_http: bool = True
     trust_domain: str = ""
     literal: bool = False
+    aliases: tuple[str, ...] = ()
+    federated: bool = False
 
     @property
     def origins(self) -> tuple[Ref, ...]:
@@ -347,7 +351,7 @@ class InboundListener:
     address: Address
     protocol: Protocol
     mode: MtlsMode
-    trust_domain: str
+    trust_domains: tuple[str, ...]
     origins: tuple[Ref, ...] = ()
     guard: Guard = Guard()
     explain: bool = True
@@ -399,7 +403,7 @@ class GatewayListener:
     routes: str = ""
     https: tuple[HttpsChain, ...] = ()
     l4: tuple[L4Chain, ...] = ()
-    trust_domain: str = ""
+    trust_domains: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
     origins: tuple[Ref, ...] = ()
     guard: Guard = Guard()  # of the connections whose bytes are not read

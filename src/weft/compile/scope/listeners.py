@@ -70,7 +70,7 @@ def _inbound(mesh: Mesh, proxy: Proxy, of: InboundPort) -> InboundListener:
         of.listen,
         spoken,
         mode,
-        settings.trust_domain,
+        mesh.trust_domains,
         tuple(sorted(origins)),
         guarded,
         settings.explain_denials,

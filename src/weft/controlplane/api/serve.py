@@ -30,11 +30,11 @@ PIECE = 4096
 @dataclass(frozen=True, slots=True)
 class Tls:
     """PEM files: the server's certificate chain and key (the same file may hold both), and the authority whose client
-    certificates are let in."""
+    certificates are let in; none: everybody is, without one."""
 
     certificate: Path
     key: Path
-    client_authority: Path
+    client_authority: Path | None
     tokens: bool = False  # whether a client may come with a token instead
 
 
@@ -53,13 +53,14 @@ class Limits:
 
 
 def context(tls: Tls) -> ssl.SSLContext:
-    """TLS 1.2 or newer; a client without a certificate of the authority is refused, unless there are tokens. Raises OSError for
-    unreadable files."""
+    """TLS 1.2 or newer; a client without a certificate of the authority, where there is one, is refused, unless there are tokens.
+    Raises OSError for unreadable files."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.verify_mode = ssl.CERT_OPTIONAL if tls.tokens else ssl.CERT_REQUIRED
     made.load_cert_chain(tls.certificate, tls.key)
-    made.load_verify_locations(tls.client_authority)
+    if tls.client_authority:
+        made.verify_mode = ssl.CERT_OPTIONAL if tls.tokens else ssl.CERT_REQUIRED
+        made.load_verify_locations(tls.client_authority)
     made.set_alpn_protocols(["http/1.1"])
     return made
 
