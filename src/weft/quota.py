@@ -47,8 +47,8 @@ def text(of: Quota, *, shadow: bool = False) -> str:
 
 def parse(said: str) -> tuple[Quota, bool]:
     """The quota of a question, and whether it lets everything pass. Raises ValueError."""
-    requests, seconds, burst, *rest = said.split("/")
-    quota = Quota(int(requests), int(seconds), int(burst))
-    if min(quota.requests, quota.seconds, quota.burst) < 1 or rest not in ([], [_SHADOW]):
+    *numbers, last = said.split("/") if said.endswith(_SHADOW) else (*said.split("/"), "")
+    if len(numbers) != 3 or not all(one.isascii() and one.isdigit() and int(one) for one in numbers):
         raise ValueError(f"no quota: {said!r}")
-    return quota, bool(rest)
+    requests, seconds, burst = map(int, numbers)
+    return Quota(requests, seconds, burst), last == _SHADOW

@@ -21,6 +21,7 @@ from weft.agent.envoy_process import process_name
 from weft.agent.gateway_ports import Choice, Ports
 from weft.agent.held import HeldFiles
 from weft.agent.instance import Instance
+from weft.agent.limits import Limits
 from weft.agent.node_client import NodeClient
 from weft.agent.pins import Pins
 from weft.agent.probes import Probes
@@ -90,6 +91,7 @@ class Agent:
         self._leaving: dict[str, asyncio.Task[None]] = {}
         self._ports: dict[str, Ports] = {}
         self._fresh_until = 0.0
+        self._limits = Limits()
         self._applications = Applications()
         self._tasks = asyncio.TaskGroup()
         node.relay.rebind = self._rebind
@@ -252,6 +254,7 @@ class Agent:
                 proxies=[self._state(status) for status in self.proxies()],
                 calls=[*self._node.registry.telemetry.calls, *(self._calls.report() if self._node.registry.connected else ())],
             )
+            await self._limits.look({key: workload.envoy.admin for key, workload in self._workloads.items()})
             fresh = time.monotonic() < self._fresh_until
             if fresh:
                 self._node.registry.hasten()
@@ -290,5 +293,12 @@ class Agent:
             ("weft_agent_proxies_synced", "gauge", "Proxies connected to the control plane.", sum(s.synced for s in statuses)),
             ("weft_agent_registered", "gauge", "1 while the control plane knows this node.", float(node.registry.connected)),
             ("weft_agent_certificate_rotations_total", "counter", "Certificates taken into use.", node.certificates.rotations),
+            ("weft_agent_limited_total", "counter", "Requests that rate limits refused.", self._limits.refused),
+            (
+                "weft_agent_uncounted_total",
+                "counter",
+                "Requests that passed while the rate limiter did not answer.",
+                self._limits.uncounted,
+            ),
             ("weft_agent_certificate_next_expiry_seconds", "gauge", "When the next workload certificate ends (Unix).", first_end),
         ]

@@ -57,6 +57,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("restore", "weft.cli.restore", "Put a backup in place of the store and the CA.", _PARTS),
     Command("serve", "weft.cli.serve", "Run the control plane.", _PARTS),
     Command("agent", "weft.cli.agent", "Run the agent of a node.", _PARTS),
+    Command("limiter", "weft.cli.limiter", "Run the rate limiter, which counts for all proxies together.", _PARTS),
     Command("echo", "weft.cli.echo", "Serve HTTP and TCP and answer with what was asked.", _PARTS),
     Command("schema", "weft.cli.schema", "Print the JSON schema of weft.yaml, for editors.", _PARTS),
     Command("version", "weft.cli.version", "Print the versions of weft and of its Envoy.", _PARTS),

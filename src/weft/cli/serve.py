@@ -45,6 +45,9 @@ def serve(
     jwks_ca: Annotated[
         str, typer.Option(envvar="WEFT_JWKS_CA", help="A PEM file with roots that token issuers may have, beside the system's.")
     ] = "",
+    supervisor: Annotated[
+        Path | None, typer.Option(help="The supervisor's socket, who starts a rate limiter when one is needed; default: nobody.")
+    ] = None,
 ) -> None:
     """Run the control plane: the API, the certificate authority, the registry, and xDS for agents. Port 0: any free one."""
     import asyncio
@@ -73,6 +76,7 @@ def serve(
             envoy=envoy,
             trust_domain=trust_domain,
             trust_domain_aliases=tuple(trust_domain_alias or ()),
+            supervisor=supervisor,
             certificate_lifetime=seconds(certificate_lifetime),
             jwks_refresh=seconds(jwks_refresh),
             jwks_authorities=jwks_ca,

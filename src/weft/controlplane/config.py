@@ -26,6 +26,7 @@ class ServeConfig:
     domain: str = "cluster.local"
     root_namespace: str = "istio-system"
     certificate_lifetime: float = 24 * 3600.0
+    supervisor: Path | None = None
     lease: float = 10.0
     jwks_refresh: float = 20 * 60.0
     jwks_authorities: str = ""

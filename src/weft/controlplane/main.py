@@ -38,6 +38,7 @@ from weft.controlplane.federation.endpoint import BundleEndpoint
 from weft.controlplane.grants import CurrentGrants, grants
 from weft.controlplane.key_set_client import trusted
 from weft.controlplane.key_sets import RESOURCES, KeySets
+from weft.controlplane.limiter_client import LimiterClient
 from weft.controlplane.observation import Observation
 from weft.controlplane.plain_server import PlainServer
 from weft.controlplane.quarantine import Quarantine
@@ -110,6 +111,7 @@ class ControlPlane:
         self._alarms = Alarms(self._evidence, self._reconciler, self._registry, self._sessions)
         self._domains = Domains(config.home / "trust-domains", self._store, self._reconciler, now)
         self._observation = Observation(on_calls=self._calls.observe)
+        self._limiter = LimiterClient(config.supervisor)
         self._tokens = JoinTokens(config.home / "ca" / "tokens.db")
         self._jwt_keys = JwtKeys(config.home / "ca" / "jwt-keys.json", now)
         self._refusals = RefusalLog()
@@ -156,6 +158,7 @@ class ControlPlane:
             self._alarms.run(),
             self._ads.run(),
             self._canary.run(),
+            self._limiter.run(),
             self._quarantine.run(),
         )
         addresses.write(home, found)
@@ -179,6 +182,7 @@ class ControlPlane:
         collector.settle()
         self._grants.table = grants(self._reconciler.resources)
         await self._registry.start()
+        self._limiter.look(self._reconciler.translation.mesh)
         self._known = set(self._registry.proxies)
         self._registry.subscribe(self._proxies_changed)
 
@@ -251,6 +255,8 @@ class ControlPlane:
             self._key_sets.touched()
         if self._reconciler.took(DOMAINS):
             self._domains.touched()
+        if change.everything:
+            self._limiter.look(self._reconciler.translation.mesh)
         self._ads.publish(change)
         if self._reconciler.took(WORKLOAD_GROUPS):
             self._regrouped.set()

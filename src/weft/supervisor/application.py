@@ -128,7 +128,8 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """The whole file. `resources` are absolute paths, `host` is where what is weft's own listens."""
+    """The whole file. `resources` are absolute paths, `host` is where what is weft's own listens. `limiter_redis` is the
+    URL of the Redis in which rate limits are counted; empty: the limiter counts itself."""
 
     name: str
     file: Path
@@ -138,6 +139,7 @@ class Application:
     certificate_lifetime: float = 0.0
     resources: tuple[Path, ...] = ()
     host: str = LOOPBACK
+    limiter_redis: str = ""
 
     @property
     def folder(self) -> Path:

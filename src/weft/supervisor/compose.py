@@ -237,6 +237,7 @@ class _Reading:
             trust_domain_aliases=tuple(map(str, said.get("trustDomainAliases") or ())),
             certificate_lifetime=seconds(str(lifetime)) if lifetime else 0.0,
             host=self._host(),
+            limiter_redis=str((said.get("limiter") or {}).get("redis") or ""),
             resources=tuple(self.file.parent / str(path) for path in ([resources] if isinstance(resources, str) else resources)),
         )
 

@@ -157,6 +157,10 @@ _TOP_WEFT = _object(
             {"type": "array", "items": _TEXT}, "further names of it: their peers and policies count as the mesh's own"
         ),
         "certificateLifetime": _about(_DURATION, "default 24h"),
+        "limiter": _about(
+            _object({"redis": _about(_TEXT, "redis://, rediss:// or unix://; default: the limiter counts itself")}),
+            "where GLOBAL rate limits are counted",
+        ),
         "resources": _about({"anyOf": [_TEXT, _TEXTS]}, "YAML files and folders to apply"),
     }
 )

@@ -18,7 +18,7 @@ STOPPING = (SIGINT, SIGTERM, SIGHUP)
 class SupervisorConfig:
     """`foreground`: show progress and logs, in colour or not. `certificate_lifetime` in seconds, 0: what the file says.
 
-    `serve`, `agent` and `apply` are the commands that are run, without their arguments: tests put others there.
+    `serve`, `agent`, `limiter` and `apply` are the commands that are run, without their arguments: tests put others there.
     """
 
     file: str
@@ -31,6 +31,7 @@ class SupervisorConfig:
     node: str = "local"
     serve: tuple[str, ...] = (*WEFT, "serve")
     agent: tuple[str, ...] = (*WEFT, "agent")
+    limiter: tuple[str, ...] = (*WEFT, "limiter")
     apply: tuple[str, ...] = (*WEFT, "apply")
     weft: tuple[str, ...] = WEFT
 
@@ -47,7 +48,7 @@ class SupervisorConfig:
 def config(text: str) -> SupervisorConfig:
     """The configuration in the argument."""
     said = json.loads(text)
-    for name in ("profiles", "serve", "agent", "apply", "weft"):
+    for name in ("profiles", "serve", "agent", "limiter", "apply", "weft"):
         if name in said:
             said[name] = tuple(said[name])
     return SupervisorConfig(**said)

@@ -61,6 +61,11 @@ class Home:
         return self.runtime / "xds.sock"
 
     @property
+    def limiter_socket(self) -> Path:
+        """Where Envoys ask the rate limiter."""
+        return self.runtime / "limiter.sock"
+
+    @property
     def agent_socket(self) -> Path:
         """Where the agent serves them."""
         return self.runtime / "agent.sock"

@@ -23,6 +23,7 @@ _FIXED = {
     "trust_domain_aliases": "trustDomainAliases",
     "certificate_lifetime": "certificateLifetime",
     "host": "host",
+    "limiter_redis": "limiter",
 }
 """What of `x-weft` holds for the life of a mesh, by its field here."""
 

@@ -22,7 +22,7 @@ from weft.supervisor.ports import Ports
 from weft.supervisor.processes import Processes
 from weft.supervisor.progress import Progress
 
-CONTROL_PLANE, AGENT = "control-plane", "agent"
+CONTROL_PLANE, AGENT, LIMITER = "control-plane", "agent", "limiter"
 _SERVERS = ("api", "xds", "enroll", "metrics", "bundle")
 _READY_LIMIT = 30.0
 _TOKEN_LIFE = 600
@@ -53,6 +53,8 @@ class Startup:
         self._agent_metrics = shown(host, ports.take(host))
         self.control_plane = self._kept(CONTROL_PLANE, lambda: self._serve_argv())
         self.agent = self._kept(AGENT, lambda: (*config.agent, "--config", str(self._agent_config)))
+        self.limiter = self._kept(LIMITER, self._limiter_argv, WEFT_LIMITER_REDIS=application.limiter_redis)
+        self._limiting = False
         self._lifetime = config.certificate_lifetime or application.certificate_lifetime
 
     @property
@@ -68,11 +70,11 @@ class Startup:
         """Where everything of ours listens."""
         return {**self._addresses, "agentMetrics": self._agent_metrics}
 
-    def _kept(self, name: str, argv: Callable[[], tuple[str, ...]]) -> Kept:
+    def _kept(self, name: str, argv: Callable[[], tuple[str, ...]], **further: str) -> Kept:
         return Kept(
             name,
             argv,
-            env=self._environ,
+            env={**self._environ, **{key: value for key, value in further.items() if value}},
             folder=self._home.path,
             log=self._home.log(name),
             processes=self._processes,
@@ -85,7 +87,19 @@ class Startup:
         command = _with_log_format(self._config.serve, self._config.log_format)
         aliases = (word for alias in self._application.trust_domain_aliases for word in ("--trust-domain-alias", alias))
         trust = ("--trust-domain", self._application.trust_domain, *aliases)
-        return (*command, "--home", str(self._home.path), *addresses, *trust, *lifetime)
+        supervisor = ("--supervisor", str(self._home.control_socket))
+        return (*command, "--home", str(self._home.path), *addresses, *trust, *lifetime, *supervisor)
+
+    def _limiter_argv(self) -> tuple[str, ...]:
+        command = _with_log_format(self._config.limiter, self._config.log_format)
+        return (*command, "--socket", str(self._home.limiter_socket))
+
+    def limit(self, tasks: asyncio.TaskGroup) -> None:
+        """The rate limiter runs from now on."""
+        if not self._limiting:
+            self._limiting = True
+            self._progress.tell(LIMITER, "starts: a RateLimit counts for all proxies together")
+            tasks.create_task(self.limiter.run())
 
     async def run(self, tasks: asyncio.TaskGroup) -> None:
         """Brings it up; both processes are kept in `tasks`. Raises StartFailed."""
@@ -207,8 +221,10 @@ class Startup:
             self._progress.tell(CONTROL_PLANE, text)
 
     async def stop(self) -> None:
-        """Ends the agent, then the control plane."""
+        """Ends the agent, the limiter, then the control plane."""
         await self.agent.stop()
+        if self._limiting:
+            await self.limiter.stop()
         await self.control_plane.stop()
 
 

@@ -68,12 +68,13 @@ class Supervisor:
             progress=self._progress,
         )
         operations = self._operations = self._new_operations(fleet)
+        table = {**operations.table(), "reload": self._reload(fleet), "limiter": self._limit(tasks)}
         display = self._display()
         serving = [
             tasks.create_task(part)
             for part in (
                 Splice(self._home.xds_socket, self._home.agent_socket).run(),
-                Control(self._home.control_socket, {**operations.table(), "reload": self._reload(fleet)}).run(),
+                Control(self._home.control_socket, table).run(),
                 operations.run(),
                 Record(self._config, self._application, self._home, fleet, self._processes, self._startup).run(self._changes),
                 self._rotate_logs(),
@@ -100,6 +101,13 @@ class Supervisor:
             failure=lambda: self.failure,
             started=self._started.is_set,
         )
+
+    def _limit(self, tasks: asyncio.TaskGroup) -> Op:
+        async def limit(_: Connection, __: Json) -> Json:
+            self._startup.limit(tasks)
+            return {}
+
+        return limit
 
     def _reload(self, fleet: Fleet) -> Op:
         reload = Reload(self._config, self._application, fleet, self._startup, self._progress, self._environ)

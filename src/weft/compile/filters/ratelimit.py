@@ -22,8 +22,8 @@ from weft.quota import DOMAIN, NAME_KEY, QUOTA_KEY, text
 
 NAME = "envoy.filters.http.ratelimit"
 NETWORK_NAME = "envoy.filters.network.ratelimit"
-TIMEOUT = 0.05
-"""Seconds in which the limiter must answer."""
+TIMEOUT = 0.1
+"""Seconds in which the limiter must answer. One that is gone is known at once: this is for one that hangs, or is busy."""
 
 
 def asks() -> HttpFilter:
