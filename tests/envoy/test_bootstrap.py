@@ -145,3 +145,33 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def test_an_envoy_that_holds_too_much_closes_new_connections(tmp_path: Path) -> None:
+    """Beyond its heap a proxy takes nobody more, and says so at once; with room it serves."""
+    for heap, answered in ((1 << 20, b""), (1 << 30, b"here")):
+        port = free_port()
+        echo = {"@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo"}
+        listener = {
+            "name": "echo",
+            "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+            "filter_chains": [{"filters": [{"name": "envoy.filters.network.echo", "typed_config": echo}]}],
+        }
+        sockets = {"admin_socket": f"{tmp_path}/a", "xds_socket": f"{tmp_path}/x"}
+        made = bootstrap(node_id="a/b", cluster="b", heap=heap, edge=True, **sockets)
+        made["static_resources"]["listeners"] = [listener]
+        del made["dynamic_resources"]
+        (tmp_path / "bootstrap.json").write_text(json.dumps(made))
+        process = subprocess.Popen(command(binary(), str(tmp_path / "bootstrap.json")), stderr=subprocess.DEVNULL)
+        try:
+            connected(port).close()
+            time.sleep(0.6)  # two looks at the heap
+            with connected(port) as caller:
+                try:
+                    caller.sendall(b"here")
+                    assert caller.recv(4) == answered
+                except ConnectionError:
+                    assert not answered
+        finally:
+            process.kill()
+            process.wait()

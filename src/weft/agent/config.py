@@ -22,7 +22,8 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `trust` is the PEM file of the roots that the control plane's certificate is first checked with; `token_file` holds a
     one-use join token, needed only until the node has a certificate. `certificate_lifetime` is the seconds asked for, 0 for
     the authority's own choice. `envoy` is the binary, found by itself when empty. `metrics` is the loopback address of
-    the Prometheus page; empty: none.
+    the Prometheus page; empty: none. `proxy_heap` is how many bytes each Envoy may hold (0: a quarter of the machine's memory, at
+    least 512 MiB), `proxy_connections` how many connections of callers (0: as many as it may have files open).
     """
 
     node: str
@@ -39,6 +40,8 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     concurrency: int = 1
     metrics: str = ""
     log_format: str = "text"
+    proxy_heap: int = 0
+    proxy_connections: int = 0
 
     @property
     def directory(self) -> Path:

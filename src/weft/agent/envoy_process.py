@@ -7,6 +7,7 @@ its admin interface, a Unix socket named after the proxy so that the next agent 
 import asyncio
 import json
 import logging
+import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,6 +25,7 @@ from weft.agent.instance import Address, Instance
 from weft.agent.supervisor_client import SupervisorClient
 from weft.envoy.binary import Binary, command
 from weft.envoy.bootstrap import bootstrap, most_connections
+from weft.envoy.overload import default_heap
 
 LOG = logging.getLogger(__name__)
 _POLL = 0.03
@@ -69,7 +71,9 @@ class EnvoyProcess:
             xds_socket=str(self._config.envoy_socket),
             metadata={"namespace": self._instance.namespace, "labels": self._instance.labels, "node": self._config.node},
             locality=(region, zone, sub_zone),
-            connections=most_connections(getrlimit(RLIMIT_NOFILE)[1]),
+            connections=self._config.proxy_connections or most_connections(getrlimit(RLIMIT_NOFILE)[1]),
+            heap=self._config.proxy_heap or default_heap(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),
+            edge=self._instance.gateway,
         )
 
     async def stop(self, grace: float = 2.0) -> None:

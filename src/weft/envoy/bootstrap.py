@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from weft.envoy.names import INNER_LISTENER, LIMITER
+from weft.envoy.overload import LEAST_HEAP, overload_manager
 
 XDS_CLUSTER = "xds-grpc"
 MOST_CONNECTIONS = 50_000
@@ -76,9 +77,11 @@ def bootstrap(
     metadata: Mapping[str, Any] | None = None,
     locality: tuple[str, str, str] = ("", "", ""),
     connections: int = MOST_CONNECTIONS,
+    heap: int = LEAST_HEAP,
+    edge: bool = False,
 ) -> dict[str, Any]:
     """The bootstrap of one sidecar or gateway, as JSON. `cluster` is its service's name; `locality` region, zone, sub-zone;
-    `connections` how many of callers it takes at once."""
+    `connections` how many of callers it takes at once, `heap` how many bytes it may hold. `edge`: its callers are strangers."""
     region, zone, sub_zone = locality
     return {
         "node": {
@@ -104,7 +107,7 @@ def bootstrap(
         "stats_flush_interval": "1s",  # after it a histogram shows what it counted; few statistics make it cheap
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": statistics_patterns()}}, **tagging()},
         "deferred_stat_options": {"enable_deferred_creation_stats": True},  # a cluster never called keeps no counters
-        "overload_manager": {"resource_monitors": [_downstream_connections(connections)]},
+        "overload_manager": overload_manager(connections=connections, heap=heap),
         "bootstrap_extensions": [
             {
                 "name": "envoy.bootstrap.internal_listener",
@@ -119,6 +122,8 @@ def bootstrap(
                         # An operator's regular expression is refused by us, in words; not by Envoy's small default of 100.
                         "re2.max_program_size.error_level": 32768,
                         "re2.max_program_size.warn_level": 32768,
+                        # One connection with many requests waits for its turn like the others.
+                        **({"http.max_requests_per_io_cycle": 1} if edge else {}),
                     },
                 },
                 {"name": "admin", "admin_layer": {}},
@@ -133,14 +138,6 @@ def most_connections(descriptors: int) -> int:
     if descriptors < 0:
         return MOST_CONNECTIONS
     return max(64, min(MOST_CONNECTIONS, (descriptors - _SPARE_DESCRIPTORS) // 2))
-
-
-def _downstream_connections(most: int) -> dict[str, Any]:
-    kind = "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
-    return {
-        "name": "envoy.resource_monitors.global_downstream_max_connections",
-        "typed_config": {"@type": f"type.googleapis.com/{kind}", "max_active_downstream_connections": str(most)},
-    }
 
 
 def statistics_patterns() -> list[dict[str, str]]:

@@ -128,8 +128,9 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """The whole file. `resources` are absolute paths, `host` is where what is weft's own listens. `limiter_redis` is the
-    URL of the Redis in which rate limits are counted; empty: the limiter counts itself."""
+    """The whole file. `resources` are absolute paths, `host` is where what is weft's own listens. `limiter_redis` is the URL of
+    the Redis in which rate limits are counted; empty: the limiter counts itself. `proxy_heap` (bytes) and `proxy_connections`
+    bound each Envoy; 0: not said."""
 
     name: str
     file: Path
@@ -140,6 +141,8 @@ class Application:
     resources: tuple[Path, ...] = ()
     host: str = LOOPBACK
     limiter_redis: str = ""
+    proxy_heap: int = 0
+    proxy_connections: int = 0
 
     @property
     def folder(self) -> Path:

@@ -237,6 +237,8 @@ class _Reading:
             trust_domain_aliases=tuple(map(str, said.get("trustDomainAliases") or ())),
             certificate_lifetime=seconds(str(lifetime)) if lifetime else 0.0,
             host=self._host(),
+            proxy_heap=_bytes(str((said.get("proxies") or {}).get("heap") or "0")),
+            proxy_connections=int(str((said.get("proxies") or {}).get("connections") or 0)),
             limiter_redis=str((said.get("limiter") or {}).get("redis") or ""),
             resources=tuple(self.file.parent / str(path) for path in ([resources] if isinstance(resources, str) else resources)),
         )
@@ -255,6 +257,13 @@ def _hint(field: str) -> str:
         case "deploy.resources" | "mem_limit" | "cpus":
             return "weft sets no limits on processes"
     return ""
+
+
+def _bytes(text: str) -> int:
+    """`512m` in bytes, as Compose writes them."""
+    number = text.lower().rstrip("b")
+    units = {"k": 10, "m": 20, "g": 30}
+    return int(number[:-1]) << units[number[-1]] if number[-1:] in units else int(number)
 
 
 def _folder_name(folder: Path) -> str:

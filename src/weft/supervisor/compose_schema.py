@@ -161,6 +161,21 @@ _TOP_WEFT = _object(
             _object({"redis": _about(_TEXT, "redis://, rediss:// or unix://; default: the limiter counts itself")}),
             "where GLOBAL rate limits are counted",
         ),
+        "proxies": _about(
+            _object(
+                {
+                    "heap": _about(
+                        {"type": "string", "pattern": r"^[1-9]\d*[mg]b?$"},
+                        "memory of each, such as 512m; near it load is shed. Default: a quarter of the machine's, at least 512m",
+                    ),
+                    "connections": _about(
+                        {"type": "integer", "minimum": 1},
+                        "of callers at once; further ones are closed. Default: as many as it may have files open",
+                    ),
+                }
+            ),
+            "bounds of each Envoy",
+        ),
         "resources": _about({"anyOf": [_TEXT, _TEXTS]}, "YAML files and folders to apply"),
     }
 )

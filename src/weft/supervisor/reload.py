@@ -24,6 +24,8 @@ _FIXED = {
     "certificate_lifetime": "certificateLifetime",
     "host": "host",
     "limiter_redis": "limiter",
+    "proxy_heap": "proxies.heap",
+    "proxy_connections": "proxies.connections",
 }
 """What of `x-weft` holds for the life of a mesh, by its field here."""
 

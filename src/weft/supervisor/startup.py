@@ -167,6 +167,8 @@ class Startup:
                 "envoy": self._environ.get("WEFT_ENVOY", ""),
                 "metrics": self._agent_metrics,
                 "log_format": self._config.log_format,
+                "proxy_heap": self._application.proxy_heap,
+                "proxy_connections": self._application.proxy_connections,
             },
         )
 
