@@ -208,7 +208,7 @@ class Replay:
         if stream is None:
             return False
         with stream.lock:
-            wanted = len(stream._clusters()) + 2  # those of the bootstrap
+            wanted = len(stream._clusters()) + 3  # those of the bootstrap
         with contextlib.closing(_Admin(f"{self.folder}/{n}.sock")) as admin:
             admin.request("GET", "/stats?filter=^cluster_manager.active_clusters$")
             return int(admin.getresponse().read().decode().strip().rpartition(" ")[2] or 0) >= wanted

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from processes.mesh import Answer, RunningMesh, running_mesh
+from processes.test_authorization import Issuer, bearer
 from weft.agent.envoy_process import admin_socket
 
 SERVICES = """
@@ -31,6 +32,7 @@ services:
   three: {command: weft echo, x-weft: {ports: [{name: http, port: 8080}]}, scale: 3}
 """
 SECONDS, RATE, OFFERED = 60, 20, 100
+_CALLERS = 12  # each ten times a second: somewhat more, since a busy machine makes them late
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +127,7 @@ def counted(mesh: RunningMesh, instance: str, statistic: str) -> int:
 
 def admitted(mesh: RunningMesh, url: str) -> tuple[int, dict[int, int]]:
     """How many of five times as many calls as may pass in a minute pass, and all statuses."""
-    line = ["hey", "-z", f"{SECONDS}s", "-c", "5", "-q", str(OFFERED // 5), "-t", "5", "-x", f"http://{mesh.proxy()}", url]
+    line = ["hey", "-z", f"{SECONDS}s", "-c", str(_CALLERS), "-q", "10", "-t", "5", "-x", f"http://{mesh.proxy()}", url]
     out = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS + 30, check=True).stdout
     statuses = {int(status): int(count) for status, count in re.findall(r"\[(\d+)\]\s+(\d+) responses", out)}
     return statuses.get(200, 0), statuses
@@ -157,6 +159,41 @@ def test_a_limit_holds_at_once_and_says_what_is_left(mesh: RunningMesh) -> None:
     assert others[0].headers["ratelimit"] == '"default/callers/each";r=1;t=20'
     assert counted(mesh, "few-0", "weft.default.seen.0.http_local_rate_limit.rate_limited") > 0
     assert counted(mesh, "few-0", "weft.default.seen.0.http_local_rate_limit.enforced") == 0
+
+
+@pytest.mark.parametrize("mode", ["LOCAL", "GLOBAL"])
+def test_each_value_of_what_is_counted_by_has_its_own_bucket(mesh: RunningMesh, mode: str) -> None:
+    """A header, a path without its query, a method, a token's claim and its subject: one passes of each, and who has none
+    of it shares a bucket with others who have none. What does not match is not counted."""
+    issuer = Issuer("https://login.example.com")
+    mesh.apply(f"""
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {{name: tokens, namespace: default}}
+spec: {{selector: {{matchLabels: {{app: solo}}}}, jwtRules: [{{issuer: "https://login.example.com", jwks: '{issuer.jwks}'}}]}}
+""")
+    of_tokens = ("request.auth.claims[org][id]", "request.auth.principal")
+    kinds = ("request.headers[x-user]", "request.url_path", "request.method", *of_tokens)
+    matches = [f"match: {{headers: {{x-test: {{exact: {mode}{i}}}}}}}" for i in range(len(kinds))]
+    once = "limit: {requests: 1, unit: DAY}"
+    rules = ", ".join(f"{{{match}, per: ['{kind}'], {once}}}" for match, kind in zip(matches, kinds, strict=True))
+    limit(mesh, "keys", f"selector: {{matchLabels: {{app: solo}}}}, mode: {mode}, rules: [{rules}]")
+
+    def ask(kind: int, path: str = "/", method: str = "GET", token: str = "", **headers: str) -> int:
+        told = {"x-test": f"{mode}{kind}", **headers, **(bearer(token) if token else {})}
+        return mesh.call(f"http://solo:8080{path}", method=method, headers=told).status
+
+    mesh.until(lambda: ask(0, user="probe") == 429, 15)
+    assert [ask(0, **{"x-user": one}) for one in ("ann", "ann", "bob", "bob")] == [200, 429, 200, 429]
+    assert [ask(0), ask(0, **{"x-user": "cem"}), ask(0)] == [429, 200, 429]
+    assert [ask(1, path) for path in ("/a", "/a?b", "/b", "/b")] == [200, 429, 200, 429]
+    assert [ask(2, method=method) for method in ("GET", "PUT", "GET", "PUT")] == [200, 200, 429, 429]
+    first, second = (issuer.token(sub=f"user-{one}", org={"id": one}) for one in ("one", "two"))
+    assert [ask(3, token=one) for one in (first, first, second, "", "")] == [200, 429, 200, 200, 429]
+    assert [ask(4, token=one) for one in (first, first, second, "", "")] == [200, 429, 200, 200, 429]
+    assert {ask(9) for _ in range(5)} == {200}
+    with mesh.api() as api:
+        api.request("DELETE", "/apis/mesh.weft.dev/v1alpha1/namespaces/default/ratelimits/keys")
 
 
 def test_connections_are_limited_too(mesh: RunningMesh) -> None:
