@@ -137,7 +137,7 @@ def _decided(of: log.AccessLogCommon, now: float) -> float:
 
 def _operation(of: log.HTTPAccessLogEntry) -> Operation:
     method = _method(of)
-    return Operation(method, of.request.authority[:_LONGEST].lower(), cached_template(of.request.path))
+    return Operation(method, of.request.authority[:_LONGEST].lower(), cached_template(of.request.path.partition("?")[0]))
 
 
 def _method(of: log.HTTPAccessLogEntry) -> str:

@@ -14,7 +14,7 @@ from weft.controlplane.call_record import CallRecord, destination
 from weft.controlplane.reconcile import Reconciler, key_of
 from weft.discovery.registry import Registry
 from weft.evidence.bypass import Bypass, Watch
-from weft.evidence.decision import NOBODY, Decision, Decisions, Outcome, Ports
+from weft.evidence.decision import Decision, Decisions, Outcome, Ports
 from weft.evidence.difference import Difference, Effect, differences
 from weft.evidence.suggestion import suggested
 from weft.evidence.trial import on_trial, tried
@@ -22,6 +22,7 @@ from weft.finding import Finding, Severity
 from weft.messages import finding
 from weft.model.mesh import Mesh
 from weft.ref import Ref
+from weft.simulate.rbac import NOBODY
 from weft.store.store import Key
 from weft.telemetry.recorded import Destination, RecordedCall
 

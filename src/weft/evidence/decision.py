@@ -15,10 +15,10 @@ from weft.model import authorization as model
 from weft.model.authorization import Action, AuthorizationPolicy
 from weft.model.mesh import Mesh
 from weft.model.workload import Workload
+from weft.simulate.rbac import NOBODY, fitting
 from weft.telemetry.calls import Operation
 from weft.telemetry.recorded import Destination, RecordedCall
 
-NOBODY = "none"
 _DECIDING = (Action.DENY, Action.ALLOW)
 
 
@@ -92,10 +92,10 @@ class _Rules:
             return ALLOWED
         asked = Asked(call.edge.caller, call.operation, self._of_path(call.operation))
         denying, allowing = self._by_action[Action.DENY], self._by_action[Action.ALLOW]
-        denied, rule = rules.matched(denying, asked) if denying is not None else (False, "")
+        denied, rule = fitting(denying, asked) if denying is not None else (False, "")
         if denied:
             return Decision(Outcome.DENIED, rule)
-        allowed = rules.matched(allowing, asked)[0] if allowing is not None else True
+        allowed = fitting(allowing, asked)[0] if allowing is not None else True
         if allowed is False:
             return Decision(Outcome.DENIED, NOBODY, self._allowing)
         if denied is None:

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from weft.evidence.decision import NOBODY, Decisions, Outcome, Ports
+from weft.evidence.decision import Decisions, Outcome, Ports
 from weft.model.authorization import Action, AuthorizationPolicy
 from weft.model.mesh import Mesh
+from weft.simulate.rbac import NOBODY
 from weft.telemetry.recorded import RecordedCall
 
 

@@ -1,8 +1,9 @@
 """Whether RBAC filters let a call pass. https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/rbac/v3/rbac.proto"""
 
 import json
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, Protocol
 
 from envoy.config.core.v3.address_pb2 import CidrRange
 from envoy.config.rbac.v3.rbac_pb2 import RBAC, Permission, Policy, Principal
@@ -14,6 +15,7 @@ from weft.simulate.held import Unreadable
 from weft.simulate.path import split
 from weft.simulate.route_match import header_matches
 from weft.simulate.text_match import matches
+from weft.simulate.truth import Truth, every, negated, some
 
 _JWT = "envoy.filters.http.jwt_authn"
 NOBODY = "none"
@@ -33,61 +35,114 @@ def refusing(of: RBAC, call: Call) -> str:
 
 def matched(of: RBAC, call: Call) -> str:
     """The first policy that fits `call`; empty when none does."""
-    return next((name for name in sorted(of.policies) if _policy(of.policies[name], call)), "")
+    fits, name = fitting(of, _Whole(call))
+    return name if fits else ""
 
 
-def _policy(of: Policy, call: Call) -> bool:
+class Known(Protocol):
+    """What is known of a call. Each answers for a rule that asks one thing."""
+
+    def permission(self, of: Permission) -> Truth:
+        """Whether it asks that."""
+        ...
+
+    def principal(self, of: Principal) -> Truth:
+        """Whether the caller is that."""
+        ...
+
+    def unread(self, what: str) -> Truth:
+        """The answer to what is not read here."""
+        ...
+
+
+def fitting(of: RBAC, known: Known) -> tuple[Truth, str]:
+    """Whether a policy fits, and which: the first that does, else the first that may."""
+    maybe = ""
+    for name in sorted(of.policies):
+        fits = _policy(of.policies[name], known)
+        if fits:
+            return True, name
+        if fits is None:
+            maybe = maybe or name
+    return (None, maybe) if maybe else (False, "")
+
+
+def _policy(of: Policy, known: Known) -> Truth:
     if of.HasField("condition") or of.HasField("checked_condition"):
-        raise Unreadable("a policy with an expression")
-    return any(_permission(one, call) for one in of.permissions) and any(_principal(one, call) for one in of.principals)
+        return known.unread("a policy with an expression")
+    permitted = some(_permission(one, known) for one in of.permissions)
+    return False if permitted is False else every((permitted, some(_principal(one, known) for one in of.principals)))
 
 
-def _permission(of: Permission, call: Call) -> bool:
+def _permission(of: Permission, known: Known) -> Truth:
     match of.WhichOneof("rule"):
         case "any":
             return bool(of.any)
         case "and_rules":
-            return all(_permission(one, call) for one in of.and_rules.rules)
+            return every(_permission(one, known) for one in of.and_rules.rules)
         case "or_rules":
-            return any(_permission(one, call) for one in of.or_rules.rules)
+            return some(_permission(one, known) for one in of.or_rules.rules)
         case "not_rule":
-            return not _permission(of.not_rule, call)
-        case "header":
-            return isinstance(call, HttpCall) and header_matches(of.header, call)
-        case "url_path":
-            return isinstance(call, HttpCall) and matches(of.url_path.path, split(call.path)[0])
-        case "destination_ip":
-            return _within(of.destination_ip, call.destination)
-        case "requested_server_name":
-            return matches(of.requested_server_name, call.server_name)
-        case "metadata":
-            return _metadata(of.metadata, call)
-        case other:
-            raise Unreadable(f"a permission by {other}")
+            return negated(_permission(of.not_rule, known))
+    return known.permission(of)
 
 
-def _principal(of: Principal, call: Call) -> bool:
+def _principal(of: Principal, known: Known) -> Truth:
     match of.WhichOneof("identifier"):
         case "any":
             return bool(of.any)
         case "and_ids":
-            return all(_principal(one, call) for one in of.and_ids.ids)
+            return every(_principal(one, known) for one in of.and_ids.ids)
         case "or_ids":
-            return any(_principal(one, call) for one in of.or_ids.ids)
+            return some(_principal(one, known) for one in of.or_ids.ids)
         case "not_id":
-            return not _principal(of.not_id, call)
-        case "authenticated":
-            return bool(call.identity) and matches(of.authenticated.principal_name, call.identity)
-        case "direct_remote_ip":
-            return _within(of.direct_remote_ip, call.source)
-        case "remote_ip":
-            return _within(of.remote_ip, call.remote)
-        case "header":
-            return isinstance(call, HttpCall) and header_matches(of.header, call)
-        case "metadata":
-            return _metadata(of.metadata, call)
-        case other:
-            raise Unreadable(f"a principal by {other}")
+            return negated(_principal(of.not_id, known))
+    return known.principal(of)
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A call of which everything is known."""
+
+    call: Call
+
+    def permission(self, of: Permission) -> Truth:
+        """Whether it asks that."""
+        call = self.call
+        match of.WhichOneof("rule"):
+            case "header":
+                return isinstance(call, HttpCall) and header_matches(of.header, call)
+            case "url_path":
+                return isinstance(call, HttpCall) and matches(of.url_path.path, split(call.path)[0])
+            case "destination_ip":
+                return _within(of.destination_ip, call.destination)
+            case "requested_server_name":
+                return matches(of.requested_server_name, call.server_name)
+            case "metadata":
+                return _metadata(of.metadata, call)
+            case other:
+                raise Unreadable(f"a permission by {other}")
+
+    def principal(self, of: Principal) -> Truth:
+        """Whether the caller is that."""
+        call = self.call
+        match of.WhichOneof("identifier"):
+            case "authenticated":
+                return bool(call.identity) and matches(of.authenticated.principal_name, call.identity)
+            case "direct_remote_ip":
+                return _within(of.direct_remote_ip, call.source)
+            case "remote_ip":
+                return _within(of.remote_ip, call.remote)
+            case "header":
+                return isinstance(call, HttpCall) and header_matches(of.header, call)
+            case "metadata":
+                return _metadata(of.metadata, call)
+            case other:
+                raise Unreadable(f"a principal by {other}")
+
+    def unread(self, what: str) -> Truth:
+        """Whoever asks must know."""
+        raise Unreadable(what)
 
 
 def _within(of: CidrRange, address: str) -> bool:

@@ -28,9 +28,3 @@ def some(of: Iterable[Truth]) -> Truth:
 def negated(of: Truth) -> Truth:
     """The opposite; of what is not known nobody knows."""
     return None if of is None else not of
-
-
-def agreed(of: Iterable[bool]) -> Truth:
-    """What all of them say, or None."""
-    said = set(of)
-    return said.pop() if len(said) == 1 else None
