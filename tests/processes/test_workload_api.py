@@ -11,9 +11,11 @@ from typing import Any
 
 import grpc
 import pytest
+from cryptography import x509
 
 from processes.mesh import RunningMesh, running_mesh
 from weft.proto import workload_pb2
+from weft.supervisor.home import read
 
 LIFETIME = 6
 PROGRAM = Path(__file__).parent / "programs" / "spiffe_identity.py"
@@ -95,3 +97,25 @@ def test_a_call_without_the_header_is_refused(mesh: RunningMesh) -> None:
             return found
 
     assert asyncio.run(codes()) == {"INVALID_ARGUMENT"}
+
+
+def test_a_workload_without_an_agent_joins_with_a_token(mesh: RunningMesh, tmp_path: Path) -> None:
+    """The token is for one service account and is used once; the certificate is valid for the bundle, and renewed until the
+    account is sent away."""
+    token = tmp_path / "token"
+    token.write_text(mesh.weft("token", "create", "--service-account", "batch", "-n", "jobs").out)
+    where = ("--server", read(mesh.home.serve_file)["enroll"], "--trust", str(mesh.home.path / "ca" / "root.crt"))
+    got, other = tmp_path / "got", tmp_path / "other"
+    mesh.weft("attest", *where, "--out", str(got), "--token-file", str(token))
+    assert "not valid" in mesh.weft("attest", *where, "--out", str(other), "--token-file", str(token), code=1).err
+    leaf, signer = x509.load_pem_x509_certificates((got / "svid.pem").read_bytes())
+    (root,) = x509.load_pem_x509_certificates((got / "bundle.pem").read_bytes())
+    leaf.verify_directly_issued_by(signer)
+    signer.verify_directly_issued_by(root)
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.UniformResourceIdentifier) == ["spiffe://cluster.local/ns/jobs/sa/batch"]
+    assert (got / "svid.key").stat().st_mode & 0o077 == 0
+    mesh.weft("attest", *where, "--out", str(got))
+    assert x509.load_pem_x509_certificate((got / "svid.pem").read_bytes()) != leaf
+    mesh.weft("token", "revoke", "batch", "-n", "jobs")
+    assert "was sent away" in mesh.weft("attest", *where, "--out", str(got), code=1).err

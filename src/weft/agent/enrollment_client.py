@@ -5,6 +5,7 @@ certificate. Each call opens a connection of its own: they are rare.
 """
 
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -49,11 +50,22 @@ class EnrollmentClient:
         """The next certificate for an expired one. Raises Refused or Unreachable."""
         return await self._call("Renew", node_pb2.RenewRequest(certificates=expired, csr=csr, signature=signature))
 
-    async def _call(self, method: str, request: object) -> node_pb2.Certificate:
+    async def attest(self, csr: bytes, *, token: str = "", kubernetes: str = "") -> node_pb2.Certificate:
+        """A workload's first certificate, for a join token or that of a Kubernetes service account. Raises Refused or
+        Unreachable."""
+        evidence = {"kubernetes_token": kubernetes} if kubernetes else {"join_token": token}
+        return await self._call("Attest", node_pb2.AttestRequest(csr=csr, **evidence), node_pb2_grpc.AttestationStub)
+
+    async def renew_workload(self, chain: bytes, csr: bytes, signature: bytes) -> node_pb2.Certificate:
+        """The next certificate of a workload that joined with a token. Raises Refused or Unreachable."""
+        request = node_pb2.RenewRequest(certificates=chain, csr=csr, signature=signature)
+        return await self._call("Renew", request, node_pb2_grpc.AttestationStub)
+
+    async def _call(self, method: str, request: object, of: Any = node_pb2_grpc.EnrollmentStub) -> node_pb2.Certificate:
         credentials = grpc.ssl_channel_credentials(root_certificates=self._trust.read_bytes())
         target, channel_options = self._control_plane.enroll, options(self._control_plane)
         async with grpc.aio.secure_channel(target, credentials, options=channel_options) as channel:
-            stub = node_pb2_grpc.EnrollmentStub(channel)
+            stub = of(channel)
             try:
                 answer: node_pb2.Certificate = await getattr(stub, method)(request, timeout=TIMEOUT)
             except grpc.aio.AioRpcError as error:

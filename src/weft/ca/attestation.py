@@ -28,6 +28,7 @@ _PREFIX = "node."
 _KEPT = timedelta(days=1)  # how long a spent token is remembered, to say «used» instead of «unknown»
 _TABLE = """create table if not exists token (
   id text primary key, hash blob not null, node text not null, expires real not null, used real) without rowid"""
+_WORKLOADS = "create table if not exists workload (subject text primary key, since real not null) without rowid"
 _USES = "create table if not exists use (id text primary key, key blob not null) without rowid"
 
 
@@ -51,6 +52,11 @@ def node_name(identity: SpiffeId) -> str | None:
     if identity.namespace != SYSTEM_NAMESPACE or name == identity.service_account or not is_node_name(name):
         return None
     return name
+
+
+def subject(identity: SpiffeId) -> str:
+    """What a workload's token is bound to: its SPIFFE ID without the trust domain. No node is called so."""
+    return f"ns/{identity.namespace}/sa/{identity.service_account}"
 
 
 def is_node_name(name: str) -> bool:
@@ -105,17 +111,46 @@ class JoinTokens:
         """A new token for `node`: the only time that it is seen in full. ValueError for a name no node can have."""
         if not is_node_name(node):
             raise ValueError(f"a node's name has only lower-case letters, digits, dots and dashes: {node!r}")
+        return self._created(node, now, life)
+
+    def create_for(self, identity: SpiffeId, now: datetime, life: timedelta = TOKEN_LIFE) -> str:
+        """A new token for a workload of `identity`, that no agent runs. ValueError for the system's own namespace."""
+        if identity.namespace == SYSTEM_NAMESPACE:
+            raise ValueError(f"nothing outside is of the namespace {SYSTEM_NAMESPACE}")
+        return self._created(subject(identity), now, life)
+
+    def _created(self, bound: str, now: datetime, life: timedelta) -> str:
         identifier, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-        row = (identifier, _hash(secret), node, (now + life).timestamp())
+        row = (identifier, _hash(secret), bound, (now + life).timestamp())
         with self._open() as database:
             database.execute("delete from token where expires < ?", ((now - _KEPT).timestamp(),))
             database.execute("delete from use where id not in (select id from token)")
             database.execute("insert into token (id, hash, node, expires) values (?, ?, ?, ?)", row)
         return f"{identifier}.{secret}"
 
+    def bearer(self, token: str, now: datetime) -> str:
+        """Whom a token is for: a node's name, or a workload's `subject`. It is not used up. Raises RefusedToken."""
+        identifier, _, secret = token.partition(".")
+        with self._open() as database:
+            row = database.execute("select hash, node, expires, used from token where id = ?", (identifier[:32],)).fetchone()
+            _check(row, secret, row[1] if row else "", now)
+            return str(row[1])
+
+    def has_joined(self, workload: str) -> bool:
+        """Whether a workload of that `subject` joined with a token, and was not sent away since."""
+        with self._open() as database:
+            return database.execute("select 1 from workload where subject = ?", (workload,)).fetchone() is not None
+
+    def send_away(self, workload: str) -> None:
+        """Workloads of that `subject` renew no more, and its tokens are worth nothing."""
+        with self._open() as database:
+            database.execute("delete from workload where subject = ?", (workload,))
+            database.execute("delete from token where node = ?", (workload,))
+            database.execute("delete from use where id not in (select id from token)")
+
     def consume(self, token: str, node: str, now: datetime, key: bytes) -> None:
-        """Uses up `token` for `node` and its public `key`, whose owner has proven to be it. When it returns, nobody else can use
-        it again. Raises RefusedToken."""
+        """Uses up `token` for `node` (or a workload's `subject`) and its public `key`, whose owner has proven to be it. When it
+        returns, nobody else can use it again. Raises RefusedToken."""
         identifier, _, secret = token.partition(".")
         with self._open() as database:
             query = "select hash, node, expires, used from token where id = ?"
@@ -125,6 +160,8 @@ class JoinTokens:
             take = "update token set used = ? where id = ? and used is null"
             if database.execute(take, (now.timestamp(), identifier)).rowcount:
                 database.execute("insert into use (id, key) values (?, ?)", (identifier, spent))
+                if "/" in node:
+                    database.execute("insert or ignore into workload (subject, since) values (?, ?)", (node, now.timestamp()))
             if database.execute("select key from use where id = ?", (identifier,)).fetchone() != (spent,):
                 raise RefusedToken("the token was used before")
 
@@ -139,6 +176,7 @@ class JoinTokens:
             database.execute("begin immediate")
             database.execute(_TABLE)
             database.execute(_USES)
+            database.execute(_WORKLOADS)
             yield database
             database.execute("commit")
         finally:
@@ -151,7 +189,7 @@ def _check(row: tuple[bytes, str, float, float | None] | None, secret: str, node
         raise RefusedToken("the token is unknown")
     _, bound, expires, _ = row
     if bound != node:
-        raise RefusedToken(f"the token is for the node {bound}")
+        raise RefusedToken(f"the token is for {bound}" if "/" in bound else f"the token is for the node {bound}")
     if now.timestamp() >= expires:
         raise RefusedToken("the token expired")
 

@@ -55,6 +55,12 @@ def request(key: ec.EllipticCurvePrivateKey, spiffe_id: str) -> bytes:
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
+def nameless_request(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A request (DER) of who does not know its identity: it is that of the evidence that goes with it."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
 def verified_key(der: bytes, spiffe_id: str) -> PublicKey:
     """The public key of a request that may be signed for `spiffe_id`. Raises InvalidRequest.
 

@@ -56,6 +56,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("backup", "weft.cli.backup", "Copy the store and the CA to one file.", _PARTS),
     Command("restore", "weft.cli.restore", "Put a backup in place of the store and the CA.", _PARTS),
     Command("serve", "weft.cli.serve", "Run the control plane.", _PARTS),
+    Command("token", "weft.cli.token", "Make tokens with which machines and workloads join the mesh.", _PARTS),
+    Command("attest", "weft.cli.attest", "Get the certificate of a workload that no agent runs.", _PARTS),
     Command("agent", "weft.cli.agent", "Run the agent of a node.", _PARTS),
     Command("limiter", "weft.cli.limiter", "Run the rate limiter, which counts for all proxies together.", _PARTS),
     Command("echo", "weft.cli.echo", "Serve HTTP and TCP and answer with what was asked.", _PARTS),

@@ -26,6 +26,12 @@ def serve(
     trust_domain_alias: Annotated[
         list[str] | None, typer.Option(help="A further name of the trust domain: its peers and policies count as the mesh's own.")
     ] = None,
+    kubernetes_issuer: Annotated[str, typer.Option(help="The issuer of a cluster whose service accounts may join.")] = "",
+    kubernetes_keys: Annotated[str, typer.Option(help="A URL or file with that cluster's keys (a JWKS).")] = "",
+    kubernetes_api: Annotated[str, typer.Option(help="The cluster's API server, asked (TokenReview) instead of keys.")] = "",
+    kubernetes_token_file: Annotated[str, typer.Option(help="A file with the token that the API server is asked with.")] = "",
+    kubernetes_ca: Annotated[str, typer.Option(help="A PEM file with the roots of the keys' host or the API server.")] = "",
+    kubernetes_audience: Annotated[str, typer.Option(help="The audience that tokens of service accounts must be for.")] = "weft",
     certificate_lifetime: Annotated[str, typer.Option(help="Of workload certificates, such as 24h.")] = "24h",
     jwks_refresh: Annotated[
         str, typer.Option(envvar="WEFT_JWKS_REFRESH", help="How often the keys of token issuers (jwksUri) are fetched anew.")
@@ -56,11 +62,19 @@ def serve(
     from weft.cli.times import seconds
 
     prepare()
+    from weft.ca.workloads.kubernetes import KubernetesSettings
     from weft.controlplane.api_tokens import OidcSettings
     from weft.controlplane.api_tokens import oidc_role as oidc_role_of
     from weft.controlplane.config import ServeConfig, address
     from weft.controlplane.main import run
 
+    cluster = None
+    if kubernetes_keys or kubernetes_api or kubernetes_issuer:
+        cluster = KubernetesSettings(
+            kubernetes_issuer, kubernetes_keys, kubernetes_api, kubernetes_token_file, kubernetes_ca, kubernetes_audience
+        )
+        if problem := cluster.problem():
+            raise typer.BadParameter(f"--kubernetes-...: {problem}")
     log_to_stderr(settings(ctx).log_format.value)
     if oidc_issuer and not oidc_audience:
         raise typer.BadParameter("--oidc-issuer needs --oidc-audience: else tokens that are for others would be taken")
@@ -75,6 +89,7 @@ def serve(
             bundle=address(bundle),
             envoy=envoy,
             trust_domain=trust_domain,
+            kubernetes=cluster,
             trust_domain_aliases=tuple(trust_domain_alias or ()),
             supervisor=supervisor,
             certificate_lifetime=seconds(certificate_lifetime),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from weft.ca.workloads.kubernetes import KubernetesSettings
 from weft.controlplane.api_tokens import OidcSettings
 from weft.model.workload import Address
 
@@ -23,6 +24,7 @@ class ServeConfig:
     bundle: Address = Address("127.0.0.1", 0)
     trust_domain: str = "cluster.local"
     trust_domain_aliases: tuple[str, ...] = ()
+    kubernetes: KubernetesSettings | None = None  # whose service accounts may join
     domain: str = "cluster.local"
     root_namespace: str = "istio-system"
     certificate_lifetime: float = 24 * 3600.0

@@ -10,12 +10,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from weft.controlplane.evidence import Evidence
+from weft.resource import names
 
 Json = Mapping[str, Any]
 Rows = Callable[[], Iterable[Json]]
 Asked = Callable[[float | None, Json], Iterable[Json]]
 """Rows of the last so many seconds (None: all there are) that fit some words."""
-MintToken = Callable[[str, float], Awaitable[str]]
+Whom = str | tuple[str, str]
+"""Whom a token is for: a node, or a workload's namespace and service account."""
+MintToken = Callable[[Whom, float], Awaitable[str]]
+SendAway = Callable[[str, str], Awaitable[None]]
 
 
 class PolicyTest(msgspec.Struct, frozen=True):
@@ -29,7 +33,7 @@ class PolicyTest(msgspec.Struct, frozen=True):
 MAX_TOKEN_TTL = 24 * 3600.0
 
 
-def routes(edges: Rows, proxies: Rows, mint: MintToken, calls: Asked, evidence: Evidence, alarms: Rows) -> tuple[Route, ...]:
+def routes(edges: Rows, proxies: Rows, calls: Asked, evidence: Evidence, alarms: Rows) -> tuple[Route, ...]:
     """The routes; each function gives what it is named for, as JSON values."""
 
     async def list_edges(_: Request) -> Response:
@@ -61,13 +65,6 @@ def routes(edges: Rows, proxies: Rows, mint: MintToken, calls: Asked, evidence: 
         whom = (asked.get("namespace", ""), asked.get("workload", ""))
         return JSONResponse(evidence.suggested(*whom, _within(request), asked.get("defaultDeny") == "true"))
 
-    async def join_token(request: Request) -> Response:
-        body = await request.json()
-        node, ttl = str(body.get("node", "")), float(body.get("ttl", 600))
-        if not node or not 0 < ttl <= MAX_TOKEN_TTL:
-            return JSONResponse({"message": "a token needs a node and a ttl of at most a day, in seconds"}, 400)
-        return JSONResponse({"token": await mint(node, ttl)}, 201)
-
     return (
         Route("/weft/v1/edges", list_edges),
         Route("/weft/v1/proxies", list_proxies),
@@ -76,8 +73,51 @@ def routes(edges: Rows, proxies: Rows, mint: MintToken, calls: Asked, evidence: 
         Route("/weft/v1/policies/shadow", shadows),
         Route("/weft/v1/policies/alarms", list_alarms),
         Route("/weft/v1/policies/test", test_policies, methods=["POST"]),
-        Route("/weft/v1/jointokens", join_token, methods=["POST"]),
     )
+
+
+def join_token_routes(mint: MintToken, send_away: SendAway) -> tuple[Route, ...]:
+    """The routes for those who let others join."""
+
+    async def join_token(request: Request) -> Response:
+        body = await _object(request)
+        whom, ttl = _whom(body), body.get("ttl", 600)
+        if not whom or not isinstance(ttl, int | float) or not 0 < ttl <= MAX_TOKEN_TTL:
+            return JSONResponse(
+                {"message": "a token needs a node or a service account, and a ttl of at most a day, in seconds"}, 400
+            )
+        try:
+            return JSONResponse({"token": await mint(whom, float(ttl))}, 201)
+        except ValueError as problem:
+            return JSONResponse({"message": str(problem)}, 400)
+
+    async def revoked(request: Request) -> Response:
+        whom = _whom(await _object(request))
+        if not isinstance(whom, tuple):
+            return JSONResponse({"message": "whom: a namespace and a service account"}, 400)
+        await send_away(*whom)
+        return JSONResponse({})
+
+    return (
+        Route("/weft/v1/jointokens", join_token, methods=["POST"]),
+        Route("/weft/v1/jointokens/revoked", revoked, methods=["POST"]),
+    )
+
+
+async def _object(request: Request) -> Json:
+    try:
+        return msgspec.json.decode(await request.body(), type=dict[str, Any])
+    except msgspec.DecodeError:
+        raise HTTPException(400, "the body is a JSON object") from None
+
+
+def _whom(body: Json) -> Whom | None:
+    node, namespace, account = (body.get(name, "") for name in ("node", "namespace", "serviceAccount"))
+    if isinstance(node, str) and node and not account:
+        return node
+    if isinstance(namespace, str) and isinstance(account, str) and not node:
+        return (namespace, account) if not names.label(namespace) and not names.subdomain(account) else None
+    return None
 
 
 def _within(request: Request) -> float | None:

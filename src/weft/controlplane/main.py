@@ -11,13 +11,15 @@ from typing import Any
 from uuid import uuid4
 
 from weft import __version__
-from weft.ca.attestation import JoinTokens, node_name
+from weft.ca.attestation import JoinTokens, node_name, subject
 from weft.ca.folder import CurrentAuthority, Folder
 from weft.ca.jwt.keys import JwtKeys
 from weft.ca.jwt.server import TokensServicer
 from weft.ca.server import CertificatesServicer, EnrollmentServicer, Lifetimes, Office
 from weft.ca.transport.own_certificate import OwnCertificate
 from weft.ca.transport.server import NODES, STRANGERS, Listener, Peers, RefusalLog, keep
+from weft.ca.workloads.kubernetes import Kubernetes
+from weft.ca.workloads.server import AttestationServicer
 from weft.controlplane import access_routes, addresses, call_list, collector, extension, metrics, proxy_list
 from weft.controlplane.admission import Judge
 from weft.controlplane.alarms import Alarms
@@ -32,6 +34,7 @@ from weft.controlplane.call_record import CallRecord
 from weft.controlplane.canary.canary import Canary
 from weft.controlplane.config import ServeConfig
 from weft.controlplane.evidence import Evidence
+from weft.controlplane.extension import Whom
 from weft.controlplane.federation.domains import RESOURCE as DOMAINS
 from weft.controlplane.federation.domains import Domains
 from weft.controlplane.federation.endpoint import BundleEndpoint
@@ -49,7 +52,7 @@ from weft.discovery.registry import Registry, RegistrySettings
 from weft.discovery.server import RegistryServicer
 from weft.envoy.binary import Binary, EnvoyNotFound, binary
 from weft.finding import Finding, Severity
-from weft.identity import spiffe_id
+from weft.identity import SpiffeId, spiffe_id
 from weft.model.mesh import Change, Settings
 from weft.model.workload import Address
 from weft.proto import node_pb2, node_pb2_grpc
@@ -204,7 +207,12 @@ class ControlPlane:
 
     def _for_strangers(self, authority: CurrentAuthority, listener: Listener) -> tuple[Adds, ...]:
         enrollment = EnrollmentServicer(self._office(authority), self._tokens, self._refusals, listener.handshakes.call)
-        return (lambda server: node_pb2_grpc.add_EnrollmentServicer_to_server(enrollment, server),)
+        cluster = Kubernetes(self._config.kubernetes, now) if self._config.kubernetes else None
+        attestation = AttestationServicer(self._office(authority), self._tokens, cluster, self._refusals)
+        return (
+            lambda server: node_pb2_grpc.add_EnrollmentServicer_to_server(enrollment, server),
+            lambda server: node_pb2_grpc.add_AttestationServicer_to_server(attestation, server),
+        )
 
     def _office(self, authority: CurrentAuthority) -> Office:
         lifetimes = Lifetimes(workload=timedelta(seconds=self._config.certificate_lifetime))
@@ -218,10 +226,9 @@ class ControlPlane:
         return addresses.wanted(self._config.home, role, address)
 
     def _api(self, access: ApiAccess) -> ApiServer:
-        extended = extension.routes(
-            self._edges, self._proxies, self._mint, self._called, self._evidence, lambda: self._alarms.items
-        )
-        routes = (*extended, *access_routes.routes(access.sign, self._audit))
+        extended = extension.routes(self._edges, self._proxies, self._called, self._evidence, lambda: self._alarms.items)
+        joining = extension.join_token_routes(self._mint, self._send_away)
+        routes = (*extended, *joining, *access_routes.routes(access.sign, self._audit))
         app = application(
             self._store,
             admit=self._admit,
@@ -343,8 +350,15 @@ class ControlPlane:
     def _called(self, within: float | None, asked: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
         return call_list.listed(call_list.chosen(self._calls.calls(within), asked))
 
-    async def _mint(self, node: str, ttl: float) -> str:
-        return await asyncio.to_thread(self._tokens.create, node, now(), timedelta(seconds=ttl))
+    async def _mint(self, whom: Whom, ttl: float) -> str:
+        life = timedelta(seconds=ttl)
+        if isinstance(whom, str):
+            return await asyncio.to_thread(self._tokens.create, whom, now(), life)
+        return await asyncio.to_thread(self._tokens.create_for, SpiffeId(self._config.trust_domain, *whom), now(), life)
+
+    async def _send_away(self, namespace: str, account: str) -> None:
+        workload = SpiffeId(self._config.trust_domain, namespace, account)
+        await asyncio.to_thread(self._tokens.send_away, subject(workload))
 
     def _metrics(self) -> Iterator[metrics.Metric]:
         mesh = self._reconciler.translation.mesh

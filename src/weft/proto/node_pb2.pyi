@@ -36,6 +36,16 @@ class RenewRequest(_message.Message):
     signature: bytes
     def __init__(self, certificates: _Optional[bytes] = ..., csr: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
+class AttestRequest(_message.Message):
+    __slots__ = ("join_token", "kubernetes_token", "csr")
+    JOIN_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    KUBERNETES_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CSR_FIELD_NUMBER: _ClassVar[int]
+    join_token: str
+    kubernetes_token: str
+    csr: bytes
+    def __init__(self, join_token: _Optional[str] = ..., kubernetes_token: _Optional[str] = ..., csr: _Optional[bytes] = ...) -> None: ...
+
 class SignRequest(_message.Message):
     __slots__ = ("spiffe_id", "csr")
     SPIFFE_ID_FIELD_NUMBER: _ClassVar[int]

@@ -145,6 +145,126 @@ class Enrollment:
             _registered_method=True)
 
 
+class AttestationStub:
+    """On the bootstrap port: workloads that no agent runs.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Attest = channel.unary_unary(
+                '/weft.node.v1.Attestation/Attest',
+                request_serializer=weft_dot_proto_dot_node__pb2.AttestRequest.SerializeToString,
+                response_deserializer=weft_dot_proto_dot_node__pb2.Certificate.FromString,
+                _registered_method=True)
+        self.Renew = channel.unary_unary(
+                '/weft.node.v1.Attestation/Renew',
+                request_serializer=weft_dot_proto_dot_node__pb2.RenewRequest.SerializeToString,
+                response_deserializer=weft_dot_proto_dot_node__pb2.Certificate.FromString,
+                _registered_method=True)
+
+
+class AttestationServicer:
+    """On the bootstrap port: workloads that no agent runs.
+    """
+
+    def Attest(self, request, context):
+        """A workload's certificate, for evidence of who it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Renew(self, request, context):
+        """The next certificate of a workload that joined with a token, proven by a signature with the key of the one before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_AttestationServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Attest': grpc.unary_unary_rpc_method_handler(
+                    servicer.Attest,
+                    request_deserializer=weft_dot_proto_dot_node__pb2.AttestRequest.FromString,
+                    response_serializer=weft_dot_proto_dot_node__pb2.Certificate.SerializeToString,
+            ),
+            'Renew': grpc.unary_unary_rpc_method_handler(
+                    servicer.Renew,
+                    request_deserializer=weft_dot_proto_dot_node__pb2.RenewRequest.FromString,
+                    response_serializer=weft_dot_proto_dot_node__pb2.Certificate.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'weft.node.v1.Attestation', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('weft.node.v1.Attestation', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Attestation:
+    """On the bootstrap port: workloads that no agent runs.
+    """
+
+    @staticmethod
+    def Attest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weft.node.v1.Attestation/Attest',
+            weft_dot_proto_dot_node__pb2.AttestRequest.SerializeToString,
+            weft_dot_proto_dot_node__pb2.Certificate.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Renew(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weft.node.v1.Attestation/Renew',
+            weft_dot_proto_dot_node__pb2.RenewRequest.SerializeToString,
+            weft_dot_proto_dot_node__pb2.Certificate.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 class CertificatesStub:
     """On the mTLS port: the peer is a node (spiffe://<trust domain>/ns/weft-system/sa/node.<node name>).
     """

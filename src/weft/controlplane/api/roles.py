@@ -16,7 +16,13 @@ MESH_WIDE = ("istio-system", "weft-system")
 
 _SECRET = "secrets"
 _ADMIN_GROUPS = ("security.istio.io", "extensions.istio.io")
-_ADMIN_KINDS = (_SECRET, "envoyfilters.networking.istio.io", "nodes.mesh.weft.dev", "oidclogins.mesh.weft.dev")
+_ADMIN_KINDS = (
+    _SECRET,
+    "envoyfilters.networking.istio.io",
+    "nodes.mesh.weft.dev",
+    "oidclogins.mesh.weft.dev",
+    "trustdomains.mesh.weft.dev",
+)
 _ADMIN_PAGES = ("/weft/v1/audit",)
 _QUESTIONS = ("/weft/v1/policies/test",)  # asked with a body, and nothing is written
 
