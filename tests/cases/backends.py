@@ -140,7 +140,8 @@ class Backends:
                 ports[name] = self._run(self._serve(name, context, "127.0.0.1", 0, odd.get(name, "")))
         for name in outside:
             host, _, port = name.rpartition(":")
-            self._run(self._serve(name, None, host if host.startswith("127.") else "127.0.0.1", int(port)))
+            context = self._context("") if name in own else None
+            self._run(self._serve(name, context, host if host.startswith("127.") else "127.0.0.1", int(port)))
         return ports
 
     def serve_at(self, name: str, port: int) -> None:

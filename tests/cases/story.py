@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -167,7 +167,8 @@ def _call(text: str, one: Mapping[str, Any]) -> Call:
         for name, values in one.get("headers", {}).items()
         for value in (values if isinstance(values, list) else [values])
     )
-    return http_call(method, target, pairs, port=port, certificate=one.get("certificate", False), subject=_SUBJECT)
+    call = http_call(method, target, pairs, port=port, certificate=one.get("certificate", False), subject=_SUBJECT)
+    return replace(call, sni=one["sni"]) if "sni" in one else call
 
 
 def stories() -> Iterator[Story]:

@@ -56,8 +56,43 @@ def test_a_conflict_is_won_by_the_gateway_then_by_the_older_set() -> None:
     assert _reasons(old) == {"Accepted": "ListenersNotValid", "Programmed": "Programmed"}
     assert _reasons(young.listeners[0])["Conflicted"] == "ProtocolConflict"
     assert [(each.holds, each.reason) for each in young.conditions] == [(False, "ListenersNotValid")] * 2
+    assert _reasons(old.listeners[0])["Accepted"] == _reasons(old.listeners[0])["Programmed"] == "HostnameConflict"
     assert _of_gateway(found).sets == 1
     assert _reasons(_of_gateway(found).listeners[0])["Accepted"] == "Accepted"
+
+
+def test_a_listener_that_is_out_puts_no_other_out() -> None:
+    """Of a set the one that clashes with the Gateway's does not clash with its own siblings too."""
+    siblings = "{name: a, port: 80, protocol: HTTP, hostname: a.b}", "{name: t, port: 80, protocol: TCP}"
+    found = _of_set(translated(SERVED, _gateway(), _set("s", *siblings)), "s")
+    assert [_reasons(one)["Conflicted"] for one in found.listeners] == ["NoConflicts", "ProtocolConflict"]
+
+
+def test_a_set_whose_certificates_cannot_be_used_is_not_accepted() -> None:
+    """Its listeners say why; the Gateway goes on."""
+    listener = "{name: x, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: c, namespace: far}]}}"
+    found = translated(SERVED, _gateway(), _set("s", listener))
+    status = _of_set(found, "s")
+    assert _reasons(status) == {"Accepted": "ListenersNotValid", "Programmed": "ListenersNotValid"}
+    assert _reasons(status.listeners[0])["ResolvedRefs"] == "RefNotPermitted"
+
+
+def test_a_listener_of_another_protocol_is_not_accepted() -> None:
+    """The Gateway is taken all the same; without any other listener it is not accepted."""
+    alone = _of_gateway(translated(SERVED, _gateway("", "{name: x, port: 1, protocol: QUICK}")))
+    assert _reasons(alone.listeners[0])["Accepted"] == "UnsupportedProtocol"
+    assert (alone.conditions[0].holds, alone.conditions[0].reason) == (False, "ListenersNotValid")
+    both = "{name: x, port: 1, protocol: QUICK}, {name: y, port: 80, protocol: HTTP}"
+    beside = _of_gateway(translated(SERVED, _gateway("", both)))
+    assert (beside.conditions[0].holds, beside.conditions[0].reason) == (True, "ListenersNotValid")
+
+
+def test_a_gateway_says_that_it_lets_in_whom_nobody_trusts() -> None:
+    """For as long as it does."""
+    for mode, said in (("AllowInsecureFallback", "ConfigurationChanged"), ("AllowValidOnly", None)):
+        validation = f"{{caCertificateRefs: [{{group: '', kind: ConfigMap, name: a}}], mode: {mode}}}"
+        status = _of_gateway(translated(SERVED, _gateway(f"tls: {{frontend: {{default: {{validation: {validation}}}}}}}")))
+        assert _reasons(status).get("InsecureFrontendValidationMode") == said
 
 
 def test_a_gateway_takes_no_set_unless_it_says_so() -> None:

@@ -23,13 +23,13 @@ from weft.envoy.types import LISTENER, ROUTE_CONFIGURATION, EnvoyResource, durat
 from weft.model.security import MtlsMode
 from weft.protocol import Protocol
 
-_MTLS, _PLAINTEXT, _TLS = "mtls", "plaintext", "tls"
+_MTLS, _PLAINTEXT, _TLS, _PASSED = "mtls", "plaintext", "tls", "tls-of-the-application"
 
 
 def inbound(of: InboundListener) -> EnvoyResource:
     """The inbound listener of one port."""
     name = f"inbound|{of.number}"
-    chains = ([] if of.mode is MtlsMode.DISABLE else [_mtls(of)]) + ([] if of.mode is MtlsMode.STRICT else [_plaintext(of)])
+    chains = ([] if of.mode is MtlsMode.DISABLE else [_mtls(of)]) + ([] if of.mode is MtlsMode.STRICT else _others(of))
     message = socket_listener(name, of.address, chains, "INBOUND", **_inspection(of))
     secrets = tuple(sorted({one for one in (*of.ends.shown, of.ends.trusted) if one})) if of.ends else ()
     clusters = (inbound_cluster(of.number),)
@@ -69,12 +69,15 @@ def _not_reached() -> dict[str, Any]:
     return {"filter": {"response_flag_filter": {"flags": ["UF"]}}, "headers_to_add": [mark]}
 
 
-def _plaintext(of: InboundListener) -> FilterChain:
-    """Who is not of the mesh: with TLS that ends here, where the workload's Sidecar says so."""
+def _others(of: InboundListener) -> list[FilterChain]:
+    """Who is not of the mesh: with TLS that ends here, where the workload's Sidecar says so. TLS that the application ends itself
+    passes as bytes, by a chain of its own: where one chain asks for TLS, Envoy gives no TLS to one that asks for nothing."""
     if of.ends is None:
-        return filter_chain(_PLAINTEXT, _filters(of, forward_client_cert_details="SANITIZE"))
+        plain = filter_chain(_PLAINTEXT, _filters(of, forward_client_cert_details="SANITIZE"))
+        passed = of.mode is MtlsMode.PERMISSIVE and not of.protocol.is_http
+        return [plain, filter_chain(_PASSED, _filters(of), tls=True)] if passed else [plain]
     socket = tls.server(of.ends, of.trust_domains)
-    return filter_chain(_TLS, _filters(of, forward_client_cert_details="SANITIZE"), tls=True, transport_socket=socket)
+    return [filter_chain(_TLS, _filters(of, forward_client_cert_details="SANITIZE"), tls=True, transport_socket=socket)]
 
 
 def _filters(of: InboundListener, mappers: tuple[dict[str, Any], ...] = (), **words: Any) -> list[Filter]:

@@ -31,6 +31,7 @@ _OURS = (
     "Conflicted",
     "OverlappingTLSConfig",
     "PartiallyInvalid",
+    "InsecureFrontendValidationMode",
     "SupportedVersion",
 )
 """The conditions that weft sets or takes away; all others are somebody else's."""

@@ -30,6 +30,16 @@ async def test_a_namespace_is_created(api: Api) -> None:
     assert answer.json()["metadata"]["labels"] == {"a": "b", "kubernetes.io/metadata.name": "shop"}
 
 
+async def test_a_deletion_has_options_in_protobuf(api: Api) -> None:
+    """Go's clients delete what is Kubernetes' own so; a precondition that does not hold is respected."""
+    await api.http.post("/api/v1/namespaces/default/configmaps", json={"metadata": {"name": "a"}})
+    for options, code in ((field(2, field(1, b"another")), 409), (field(4, b"Background"), 200)):
+        content = sent("v1", "DeleteOptions", options)
+        path = "/api/v1/namespaces/default/configmaps/a"
+        answer = await api.http.request("DELETE", path, content=content, headers={"content-type": MEDIA_TYPE})
+        assert answer.status_code == code
+
+
 def test_ports_and_maps() -> None:
     """A Service's ports, their targets by number or name, and its selector are read."""
     named = field(1, b"http") + field(2, b"TCP") + field(3, 80) + field(4, field(1, 1) + field(3, b"web")) + field(5, 0)

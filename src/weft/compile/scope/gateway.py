@@ -224,7 +224,9 @@ def route_configuration(mesh: Mesh, proxy: Proxy, name: str) -> RouteConfigurati
         return None
     hosts = _bound(mesh, proxy, servers)
     made = [_virtual_host(mesh, proxy, host, bound) for host, bound in sorted(hosts.items())]
-    if "*" not in hosts:
+    elsewhere = sorted({host for one in servers for host in one.server.misdirected if host not in hosts})
+    made += [_misdirected(servers[0].server, host) for host in elsewhere]
+    if "*" not in (*hosts, *elsewhere):
         made.append(_rest(servers[0].server.port, tuple(hosts), tuple(sorted({one.server.origin for one in servers}))))
     return RouteConfigurationInput(
         name,
@@ -296,6 +298,11 @@ def _ordered(routes: list[RouteInput], origin: Ref) -> tuple[RouteInput, ...]:
     whole = [one for one in routes if matches_all(one.match)][:1]
     nothing = RouteInput("no-rule", origin, HttpMatch(), not_found.no_rule(origin))
     return (*narrow, *(whole or [nothing]))
+
+
+def _misdirected(of: Server, host: str) -> VirtualHostInput:
+    answer = RouteInput("misdirected", of.origin, HttpMatch(), not_found.misdirected(of.origin))
+    return VirtualHostInput(f"{host}:{of.port}", (host,), (answer,), of.origin, False, frozenset((ANY_HOST,)), (of.origin,))
 
 
 def _rest(port: int, hosts: tuple[str, ...], origins: tuple[Ref, ...]) -> VirtualHostInput:

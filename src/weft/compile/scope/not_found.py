@@ -51,5 +51,10 @@ def no_server(port: int, hosts: Iterable[str]) -> DirectResponse:
     return _text(404, [f"weft: this gateway serves no such host on port {port}", f"  hosts it serves: {served or 'none yet'}"])
 
 
+def misdirected(origin: Ref) -> DirectResponse:
+    """421: the request is for a host of another listener than its connection."""
+    return _text(421, [f"weft: this connection is for {origin}: ask for the host on one whose TLS names it"])
+
+
 def _text(status: int, lines: list[str]) -> DirectResponse:
     return DirectResponse(status, ("\n".join(lines) + "\n").encode(), "text/plain")

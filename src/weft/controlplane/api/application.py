@@ -391,7 +391,7 @@ def _media_type(request: Request) -> str:
 
 def _delete_options(sent: bytes) -> Json:
     try:
-        said = msgspec.json.decode(sent) if sent else {}
+        said = protobuf.decoded(sent) if sent.startswith(protobuf.MAGIC) else msgspec.json.decode(sent or b"{}")
     except msgspec.DecodeError as problem:
         raise bad_request(f"the body cannot be read: {problem}") from None
     if not isinstance(said, Mapping):

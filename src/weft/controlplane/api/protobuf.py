@@ -12,7 +12,7 @@ from typing import Any
 from weft.controlplane.api.status import Refused, bad_request
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
-_MAGIC = b"k8s\x00"
+MAGIC = b"k8s\x00"
 
 Read = Callable[[Any], Any]
 Fields = Mapping[int, tuple[str, Read, bool]]  # number: JSON name, how it is read, whether it repeats
@@ -20,16 +20,21 @@ Fields = Mapping[int, tuple[str, Read, bool]]  # number: JSON name, how it is re
 
 def decoded(sent: bytes) -> dict[str, Any]:
     """The object as JSON. Raises Refused: 400 when it is broken, 415 for a kind that is not read in this encoding."""
-    if not sent.startswith(_MAGIC):
+    if not sent.startswith(MAGIC):
         raise bad_request("the body is not an object of Kubernetes in protobuf")
     try:
-        envelope = _message(_ENVELOPE)(sent[len(_MAGIC) :])
-        fields = _KINDS.get((envelope["type"]["apiVersion"], envelope["type"]["kind"]))
+        envelope = _message(_ENVELOPE)(sent[len(MAGIC) :])
+        fields = _fields(envelope["type"]["apiVersion"], envelope["type"]["kind"])
         if not fields:
             raise Refused(415, "UnsupportedMediaType", f"{envelope['type']['kind']} is read as application/json only")
         return {**envelope["type"], **_message(fields)(envelope.get("raw", b""))}
     except (KeyError, IndexError, ValueError, TypeError) as problem:
         raise bad_request(f"the body cannot be read as protobuf: {problem}") from None
+
+
+def _fields(version: str, kind: str) -> Fields | None:
+    """Options of a deletion are in the version of what is deleted."""
+    return _DELETE_OPTIONS if kind == "DeleteOptions" else _KINDS.get((version, kind))
 
 
 def _message(fields: Fields) -> Read:
@@ -162,6 +167,13 @@ _PATH: Fields = {1: ("path", _text, False), 2: ("verb", _text, False)}
 _ACCESS: Fields = {
     1: ("resourceAttributes", _message(_ATTRIBUTES), False),
     2: ("nonResourceAttributes", _message(_PATH), False),
+}
+_PRECONDITIONS: Fields = {1: ("uid", _text, False), 2: ("resourceVersion", _text, False)}
+_DELETE_OPTIONS: Fields = {
+    1: ("gracePeriodSeconds", _integer, False),
+    2: ("preconditions", _message(_PRECONDITIONS), False),
+    4: ("propagationPolicy", _text, False),
+    5: ("dryRun", _text, True),
 }
 _KINDS: Mapping[tuple[str, str], Fields] = {
     ("authorization.k8s.io/v1", "SelfSubjectAccessReview"): {1: _METADATA, 2: ("spec", _message(_ACCESS), False)},

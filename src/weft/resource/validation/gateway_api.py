@@ -88,8 +88,9 @@ def _address(address: GatewayAddress, path: str, problems: Problems) -> None:
 def _listener(listener: Listener, path: str, problems: Problems) -> None:
     problems.invalid(child(path, "name"), names.subdomain(listener.name))
     protocol = listener.protocol
-    if protocol not in _PROTOCOLS and "/" not in protocol:
-        problems.invalid(child(path, "protocol"), f"{protocol[:40]!r} is not a protocol", "one of " + ", ".join(_PROTOCOLS))
+    if protocol not in _PROTOCOLS:
+        words = {"name": repr(protocol[:40]), "effect": "the listener is not served", "hint": "one of " + ", ".join(_PROTOCOLS)}
+        problems.add("unknown-protocol", child(path, "protocol"), **words)
     if listener.hostname:
         problems.invalid(child(path, "hostname"), hostname(listener.hostname))
         if protocol in ("TCP", "UDP"):

@@ -97,6 +97,7 @@ def _cors(of: spec.HttpCorsFilter) -> Cors:
         of.expose_headers,
         float(of.max_age),
         of.allow_credentials,
+        forward_unmatched=False,
     )
 
 

@@ -96,7 +96,16 @@ class JudgedGateway:
     @property
     def served(self) -> tuple[ModelGateway, ...]:
         """What its workloads open."""
-        return tuple(_model(self.gateway, one) for one in self.all_listeners if one.served)
+        return tuple(_model(self.gateway, one, self._misdirected(one)) for one in self.all_listeners if one.served)
+
+    def _misdirected(self, of: JudgedListener) -> tuple[str, ...]:
+        """The hostnames of the other listeners that share the port by names in TLS: whose TLS asked for this one and goes on
+        with the host of another is in the wrong place. https://gateway-api.sigs.k8s.io/reference/spec/#listener"""
+        if of.listener.protocol != "HTTPS":
+            return ()
+        others = (one for one in self.all_listeners if one.accepted and one.listener.port == of.listener.port)
+        names = {one.listener.hostname for one in others if _FAMILIES.get(one.listener.protocol) == "TLS"}
+        return tuple(sorted(names - {of.listener.hostname}))
 
     @property
     def walls(self) -> tuple[Place, ...]:
@@ -134,6 +143,7 @@ def judged(
         allowed = chooses(gateway.sets, gateway.namespace, one.namespace, own(one.namespace))
         named = _named(gateway, one.listeners, one.namespace, f"{one.namespace}.{one.name}~")
         found.append((one, allowed, _without_clashes(named, taken) if allowed else named))
+
     def done(of: tuple[JudgedListener, ...]) -> tuple[JudgedListener, ...]:
         return tuple(replace(one, certified=certified(gateway, one.listener, view)) for one in _marked(of, taken))
 
@@ -152,8 +162,11 @@ def _named(gateway: Gateway, listeners: Iterable[Listener], namespace: str, set:
 
 
 def _without_clashes(together: tuple[JudgedListener, ...], taken: list[JudgedListener]) -> tuple[JudgedListener, ...]:
-    """Those that clash with one of `taken` or with each other marked; the others are `taken` from now on."""
-    found = tuple(replace(one, conflict=next(_clashes(one, (*taken, *together)), "")) for one in together)
+    """Those that clash with one of `taken`, or with each other, marked; the others are `taken` from now on. One that is out
+    already puts no other out."""
+    found = tuple(replace(one, conflict=next(_clashes(one, taken), "")) for one in together)
+    left = tuple(one for one in found if not one.conflict)
+    found = tuple(replace(one, conflict=one.conflict or next(_clashes(one, left), "")) for one in found)
     taken += [one for one in found if one.accepted]
     return found
 
@@ -186,7 +199,7 @@ def _covers(wide: JudgedListener, narrow: JudgedListener) -> bool:
     return alike and one.hostname != other.hostname and matches(one.hostname, other.hostname)
 
 
-def _model(gateway: Gateway, of: JudgedListener) -> ModelGateway:
+def _model(gateway: Gateway, of: JudgedListener, misdirected: tuple[str, ...]) -> ModelGateway:
     one = of.listener
     checks = bool(of.certified.authorities)
     server = Server(
@@ -201,6 +214,7 @@ def _model(gateway: Gateway, of: JudgedListener) -> ModelGateway:
         authorities=of.certified.authorities,
         demands=Demands(unverified=of.certified.fallback),
         http3=gateway.http3,
+        misdirected=misdirected,
     )
     name = of.key.partition("/")[2]
     return ModelGateway(gateway.namespace, name, gateway.selector, (server,), gateway.origin, gateway.created, True)

@@ -3,7 +3,7 @@
 https://gateway-api.sigs.k8s.io/reference/spec/#gatewaystatus, https://gateway-api.sigs.k8s.io/reference/spec/#routestatus
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from weft.finding import Finding
@@ -117,7 +117,15 @@ def gateway_status(of: JudgedGateway, attached: Mapping[str, int], addresses: tu
     programmed = _programmed(of, accepted, addresses, sorted(wanted - set(addresses)))
     listeners = tuple(_listener(one, attached.get(one.key, 0), programmed) for one in of.listeners)
     sets = sum(1 for one in of.sets if one.attached)
-    return GatewayStatus((accepted, programmed), listeners, usable, sets)
+    return GatewayStatus((accepted, programmed, *_insecure(of)), listeners, usable, sets)
+
+
+def _insecure(of: JudgedGateway) -> tuple[Condition, ...]:
+    """That callers are let in whose certificates nobody trusts is said for as long as it is so."""
+    if not any(frontend and frontend.fallback for _, frontend in of.gateway.frontends):
+        return ()
+    why = "AllowInsecureFallback: who fails the check of certificates is let in all the same"
+    return (Condition("InsecureFrontendValidationMode", True, "ConfigurationChanged", why),)
 
 
 def _gateway_accepted(of: JudgedGateway) -> Condition:
@@ -125,12 +133,12 @@ def _gateway_accepted(of: JudgedGateway) -> Condition:
         return Condition("Accepted", False, "UnsupportedAddress", f"there is no address of type {odd[0]}")
     if of.gateway.parameters:
         return Condition("Accepted", False, "InvalidParameters", f"weft takes no parameters: {of.gateway.parameters}")
-    return _some(of.listeners)
+    return _some(of.listeners, lambda one: one.accepted)
 
 
-def _some(listeners: Sequence[JudgedListener]) -> Condition:
-    """Whether a Gateway or ListenerSet is accepted by its listeners: one that is suffices."""
-    invalid = [one.listener.name for one in listeners if not one.accepted]
+def _some(listeners: Sequence[JudgedListener], valid: Callable[[JudgedListener], bool]) -> Condition:
+    """Whether a Gateway or ListenerSet is accepted by its listeners: one that is `valid` suffices."""
+    invalid = [one.listener.name for one in listeners if not valid(one)]
     why = f"not served: {', '.join(invalid)}" if invalid else ""
     return Condition("Accepted", len(invalid) < len(listeners), "ListenersNotValid" if invalid else "Accepted", why)
 
@@ -168,7 +176,7 @@ def _set_accepted(of: JudgedSet, gateway: GatewayStatus) -> Condition:
         return Condition("Accepted", False, "NotAllowed", why)
     if not gateway.conditions[0].holds and gateway.conditions[0].reason != "ListenersNotValid":
         return Condition("Accepted", False, "ParentNotAccepted", f"the Gateway {of.set.gateway} is not accepted")
-    return _some(of.listeners)
+    return _some(of.listeners, lambda one: one.accepted and not one.certified.dead)
 
 
 def _listener(of: JudgedListener, attached: int, parent: Condition) -> ListenerStatus:
@@ -182,7 +190,7 @@ def _listener(of: JudgedListener, attached: int, parent: Condition) -> ListenerS
 
 def _accepted(of: JudgedListener) -> Condition:
     if of.conflict:
-        reason = "Conflicted" if of.listener.origin.kind == "ListenerSet" else "Invalid"
+        reason = of.conflict if of.listener.origin.kind == "ListenerSet" else "Invalid"
         return Condition("Accepted", False, reason, _conflict(of))
     if of.certified.refused:
         return Condition("Accepted", False, "NoValidCACertificate", of.certified.dead)
@@ -208,6 +216,8 @@ def _able(of: JudgedListener) -> tuple[str, ...]:
 
 
 def _listener_programmed(of: JudgedListener, parent: Condition) -> Condition:
+    if of.conflict:
+        return Condition("Programmed", False, _accepted(of).reason, _conflict(of))
     if not of.served:
         return Condition("Programmed", False, "Invalid", of.listener.unserved or _accepted(of).message)
     if of.certified.dead:
@@ -265,7 +275,7 @@ def _of_listeners(listeners: Iterable[JudgedListener]) -> Iterator[Finding]:
 
 def _of_gateway(ref: Ref, status: GatewayStatus, judged: JudgedGateway) -> Iterator[Finding]:
     gateway = judged.gateway
-    accepted, programmed = status.conditions
+    accepted, programmed = status.conditions[:2]
     if programmed.reason == "NoResources":
         yield finding("gateway-without-workload", ref, why=without_workload(gateway), name=gateway.name,
                       namespace=gateway.namespace, label=GATEWAY_NAME)  # fmt: skip
