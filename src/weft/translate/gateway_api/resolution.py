@@ -110,11 +110,19 @@ def _unresolved(rule: Rule | L4Rule, route: Route, view: View) -> Iterator[Unres
             yield Unresolved(backend.origin, *problem)
 
 
+def _is_consumed(to: Backend, route: Route) -> bool:
+    """Whether a consumer's route leads to the Service that it is about: its own namespace calls that one with and without it.
+    https://gateway-api.sigs.k8s.io/mesh/service-facets/"""
+    if any((one.ref.group, one.ref.kind) != ("", "Service") for one in route.parents):
+        return False
+    return any((one.namespace, one.ref.name) == (to.namespace, to.name) for one in route.parents)
+
+
 def _problem(to: Backend, route: Route, view: View) -> tuple[str, str] | None:
     """The reason and message why requests cannot be sent to `to`; None when they can."""
     if not to.host:
         return "InvalidKind", f"{to.kind}{f' of {to.group}' if to.group else ''} is not a kind of backend: only Service is"
-    if to.namespace != route.namespace:
+    if to.namespace != route.namespace and not _is_consumed(to, route):
         grants = view.grants(to.namespace)
         if not any(one.permits(route.origin, to.group, to.kind, to.name) for one in grants):
             who = f"a {route.kind} of namespace {route.namespace}"
