@@ -1,6 +1,7 @@
 """Kubernetes' core kinds, weft's own, and what all kinds share."""
 
 import pytest
+import yaml
 from rules import found_in
 
 from weft.resource.decode import decode
@@ -108,3 +109,20 @@ def test_data_has_keys_that_could_be_file_names() -> None:
         ("invalid-value", "data[a/b]"),
         ("duplicate", "binaryData.d"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "path"),
+    [
+        ("addressType: IPv4, endpoints: [{addresses: ['::1']}]", "invalid-value", "endpoints[0].addresses[0]"),
+        ("addressType: IPv6, endpoints: [{addresses: [10.0.0.1]}]", "invalid-value", "endpoints[0].addresses[0]"),
+        ("addressType: IPv4, endpoints: [{addresses: []}]", "missing-field", "endpoints[0].addresses"),
+        ("addressType: FQDN, endpoints: [{addresses: [a.b]}]", "unsupported-value", "addressType"),
+        ("addressType: IPv4, ports: [{name: a, port: 1}, {name: a, port: 2}]", "duplicate", "ports[1].name"),
+        ("addressType: IPv4, endpoints: [{addresses: [10.0.0.1], hostname: x}]", "ignored-field", "endpoints[0].hostname"),
+    ],
+)
+def test_slices_hold_addresses_of_their_type(said: str, code: str, path: str) -> None:
+    """And ports that can be told apart."""
+    raw = yaml.safe_load(f"{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {{name: a}}, {said}}}")
+    assert [(one.code, one.ref.field) for one in decode(raw).findings] == [(code, path)]

@@ -25,6 +25,13 @@ def _entry(address: str, more: str = "") -> str:
     return f"{{hosts: [api.example, '*.wild'], resolution: STATIC, {ports}, endpoints: [{{address: {address}}}]{more}}}"
 
 
+def _slice(name: str, of: str, address: str) -> str:
+    labels = f"{{kubernetes.io/service-name: {of}}}"
+    said = f"addressType: IPv4, endpoints: [{{addresses: [{address}]}}], ports: [{{port: 8080}}]"
+    meta = f"{{name: {name}, namespace: default, labels: {labels}}}"
+    return f"{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {meta}, {said}}}"
+
+
 def _rate_limit(namespace: str, spec: str) -> str:
     meta = f"{{name: rl, namespace: {namespace}}}"
     return f"{{apiVersion: mesh.weft.dev/v1alpha1, kind: RateLimit, metadata: {meta}, spec: {{{spec}}}}}"
@@ -124,6 +131,11 @@ POOL: tuple[Resource, ...] = tuple(
         " ports: [{port: 80}]}}",
         "{apiVersion: v1, kind: Service, metadata: {name: web, namespace: other}, spec: {type: ExternalName, externalName:"
         " a.wild}}",
+        "{apiVersion: v1, kind: Service, metadata: {name: web, namespace: default}, spec: {ports: [{port: 80}]}}",
+        _slice("e-1", "web", "10.1.0.1"),
+        _slice("e-1", "web", "10.1.0.2"),
+        _slice("e-1", "api", "10.1.0.3"),
+        _slice("e-2", "web", "10.1.0.4"),
         istio("VirtualService", "v-2", _routes("web", "host: w-1.web.default.svc.cluster.local")),
         istio("WorkloadGroup", "wg", "{metadata: {labels: {app: web}}, template: {weight: 2, serviceAccount: a}}"),
         istio("WorkloadGroup", "wg", "{template: {labels: {app: api}, ports: {http: 81}}}"),

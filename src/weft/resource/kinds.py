@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from weft.resource.core.config_map import ConfigMap
+from weft.resource.core.endpoint_slice import EndpointSlice
 from weft.resource.core.namespace import Namespace
 from weft.resource.core.secret import Secret
 from weft.resource.core.service import Service
@@ -61,6 +62,15 @@ SECRET = Kind(
     columns=(Column("Type", ".type"), AGE),
 )  # fmt: skip
 CONFIG_MAP = Kind("", ("v1",), "ConfigMap", "configmaps", "configmap", ConfigMap, ("cm",), body="")
+ENDPOINT_SLICE = Kind(
+    "discovery.k8s.io", ("v1",), "EndpointSlice", "endpointslices", "endpointslice", EndpointSlice, body="",
+    columns=(
+        Column("AddressType", ".addressType"),
+        Column("Ports", ".ports[*].port"),
+        Column("Endpoints", ".endpoints[*].addresses"),
+        AGE,
+    ),
+)  # fmt: skip
 GATEWAY_CLASS = Kind(
     _GATEWAY_API, _GATEWAY_API_VERSIONS, "GatewayClass", "gatewayclasses", "gatewayclass", GatewayClass, ("gc",),
     namespaced=False, categories=("gateway-api",), body_required=True,
@@ -218,6 +228,7 @@ KINDS: tuple[Kind, ...] = (
     SERVICE,
     SECRET,
     CONFIG_MAP,
+    ENDPOINT_SLICE,
     GATEWAY_CLASS,
     API_GATEWAY,
     HTTP_ROUTE,

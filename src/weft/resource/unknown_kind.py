@@ -6,7 +6,7 @@ from weft.resource.kinds import KINDS
 
 _LATER = (
     "Telemetry", "WasmPlugin",
-    "ProxyConfig", "EndpointSlice",
+    "ProxyConfig",
 )  # fmt: skip
 LATER = tuple(kind for kind in _LATER if kind not in {known.kind for known in KINDS})
 """Kinds of the APIs that weft reads, that it does not read yet."""

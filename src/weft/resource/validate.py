@@ -1,6 +1,7 @@
 """What the types cannot say: the rules that Istio's, Kubernetes' and the Gateway API's own validation enforce, kind by kind."""
 
 from weft.resource.core.config_map import ConfigMap
+from weft.resource.core.endpoint_slice import EndpointSlice
 from weft.resource.core.secret import Secret
 from weft.resource.core.service import Service
 from weft.resource.gateway_api.backend_tls_policy import BackendTlsPolicy
@@ -106,6 +107,8 @@ def validate(resource: Resource, problems: Problems) -> None:
             traffic_distribution(resource.meta.annotations.items(), problems)
         case Secret() as spec:
             core.secret(spec, problems)
+        case EndpointSlice() as spec:
+            core.endpoint_slice(spec, problems)
         case ConfigMap() as spec:
             core.config_map(spec, problems)
         case TrafficDefaults() as spec:

@@ -29,7 +29,7 @@ class Index:
     `referrers` are the resources that name a host, `gateway_referrers` those that name a gateway,
     `credential_referrers` those that name a Secret; `unknown` are the hosts
     that were named and are not there. `api` is the Gateway API's part; `delegation` says which VirtualServices are read
-    together, `groups` which WorkloadEntries have a template."""
+    together, `groups` which WorkloadEntries have a template; `slices` are the EndpointSlices of a host."""
 
     statements: Mapping[Shelf, Mapping[str, Statement]] = field(default_factory=dict)
     rules: Mapping[str, tuple[ServicePolicy, ...]] = field(default_factory=dict)
@@ -42,3 +42,4 @@ class Index:
     credential_referrers: Mapping[str, frozenset[Ref]] = field(default_factory=dict)
     delegation: Delegation = Delegation()
     groups: Groups = Groups()
+    slices: Mapping[str, frozenset[Ref]] = field(default_factory=dict)

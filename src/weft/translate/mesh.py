@@ -12,6 +12,7 @@ from weft.model.mesh import Change, Mesh, Settings
 from weft.model.workload import Proxy
 from weft.ref import Ref
 from weft.resource.core.config_map import ConfigMap
+from weft.resource.core.endpoint_slice import EndpointSlice
 from weft.resource.core.namespace import Namespace
 from weft.resource.core.secret import Secret
 from weft.resource.core.service import Service
@@ -44,6 +45,7 @@ from weft.translate.authentication import key_set, request_authentication
 from weft.translate.authorization import authorization_policy
 from weft.translate.credentials import config_map, secret
 from weft.translate.delegation import DelegationDraft
+from weft.translate.endpoint_slices import endpoint_slice
 from weft.translate.endpoints import workload_entry
 from weft.translate.envoy_filters import envoy_filter
 from weft.translate.gateway_api.backend_tls import backend_tls_policy
@@ -124,6 +126,8 @@ def statement(resource: Resource, settings: Settings) -> Statement | None:
             return service_entry(resource, spec, settings)
         case WorkloadEntry() as spec:
             return workload_entry(resource, spec)
+        case EndpointSlice() as spec:
+            return endpoint_slice(resource, spec, settings)
         case VirtualService() as spec:
             return virtual_service(resource, spec, settings)
         case DestinationRule() as spec:

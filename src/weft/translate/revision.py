@@ -6,6 +6,7 @@ endpoints; a changed service makes all endpoints of its hosts anew.
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from weft.finding import Finding
 from weft.hostname import Names, is_wildcard
@@ -18,7 +19,8 @@ from weft.model.route import RouteSet
 from weft.model.service import Service
 from weft.ref import Ref
 from weft.translate.attach import AttachmentsDraft
-from weft.translate.draft import Draft, Shelves
+from weft.translate.draft import Buckets, Draft, Shelves
+from weft.translate.endpoint_slices import sliced
 from weft.translate.endpoints import endpoints, order
 from weft.translate.gateway_api.backend_tls import TlsPoliciesDraft
 from weft.translate.gateway_api.draft import GatewayApiDraft
@@ -63,6 +65,7 @@ class Revision:
         self._api = GatewayApiDraft(index.api, statuses, mesh.settings.domain, self._credentials.get)
         self._tls_policies = TlsPoliciesDraft(index.tls_policies, mesh.backend_tls)
         self._recheck = Recheck(findings, index)
+        self._slices = Buckets(index.slices)
         self._hosts: dict[str, None] = {}  # whose endpoints are made anew
         self._workloads: dict[tuple[str, str], set[Ref]] = {}  # changed ones, and the services that (had) selected them
 
@@ -78,6 +81,7 @@ class Revision:
         gone, come = old or Statement(ref), new or Statement(ref)
         self._replace_services(gone, come)
         self._replace_instance(ref, gone.instance, come.instance)
+        self._replace_slice(gone, come)
         self._replace_rules(gone, come)
         self._replace_credential(gone, come)
         if gone.tls_policy or come.tls_policy:
@@ -123,6 +127,13 @@ class Revision:
             others = [one for one in self._services.get(host) or () if one.origin != come.ref]
             self._services.put(host, ordered_services([*others, said[host]] if host in said else others))
             self._hosts[host] = None
+
+    def _replace_slice(self, gone: Statement, come: Statement) -> None:
+        if gone.slice:
+            self._slices.discard(gone.slice.host, gone.ref)
+        if come.slice:
+            self._slices.add(come.slice.host, come.ref)
+        self._hosts.update((one.slice.host, None) for one in (gone, come) if one.slice)
 
     def _labels(self, namespace: str) -> Iterator[tuple[str, Labels]]:
         for name, statement in self._statements.shelf((WORKLOADS, namespace)).items():
@@ -221,6 +232,10 @@ class Revision:
     def _all_of(self, backing: Backing) -> Iterator[Endpoint]:
         for instance in backing.instances:
             yield from endpoints(backing, instance)
+        for ref in self._slices.get(backing.hostname) if backing.sliced else ():
+            statement = self._statements.get(shelf(ref), ref.name)
+            if statement and statement.slice:
+                yield from sliced(backing, statement.slice)
         if backing.selector:
             for name in self._attachments.selected_by(backing.namespace, backing.selector):
                 statement = self._statements.get((WORKLOADS, backing.namespace), name)
@@ -376,13 +391,14 @@ class Revision:
 
     def index(self) -> Index:
         """What the next revision needs."""
-        return self._recheck.index(
+        kept = self._recheck.index(
             self._statements.frozen(),
             self._rules.frozen(),
             self._attachments.frozen(),
             self._api.frozen(),
             self._tls_policies.frozen(),
         )
+        return replace(kept, slices=self._slices.frozen())
 
 
 def _at(of: RouteSet, place: Place) -> bool:

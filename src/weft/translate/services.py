@@ -68,7 +68,8 @@ def core_service(resource: Resource, spec: ServiceSpec, settings: Settings) -> S
     )
     if spec.type == "ExternalName":
         return _another_name(service, spec.external_name, targets, settings)
-    backing = Backing(hostname, meta.namespace, targets, labels(spec.selector), (), spec.publish_not_ready_addresses)
+    unready, sliced = spec.publish_not_ready_addresses, not spec.selector
+    backing = Backing(hostname, meta.namespace, targets, labels(spec.selector), (), unready, sliced)
     return Statement(ref, services=(service,), backings=(backing,))
 
 

@@ -55,7 +55,7 @@ class TargetPort:
 @dataclass(frozen=True, slots=True)
 class Backing:
     """Where the endpoints of one service come from. An empty selector selects nothing, as in Kubernetes. `not_ready_too`: those
-    that are not ready count as ready."""
+    that are not ready count as ready. `sliced`: the endpoints are those of the service's slices."""
 
     hostname: str
     namespace: str
@@ -63,6 +63,15 @@ class Backing:
     selector: Labels = ()
     instances: tuple[Instance, ...] = ()
     not_ready_too: bool = False
+    sliced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Endpoints that somebody wrote down for the service `host`."""
+
+    host: str
+    instances: tuple[Instance, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +121,7 @@ class Statement:
     needs: tuple[Need, ...] = ()
     guarding: Guarding | None = None
     tls_policy: TlsPolicy | None = None
+    slice: Slice | None = None
     defaults: TrafficDefaults | None = None
     key_set: KeySet | None = None
     federated: Ref | None = None

@@ -5,6 +5,7 @@ import re
 from weft.protocol import KNOWN, WELL_KNOWN, declared
 from weft.resource import names
 from weft.resource.core.config_map import ConfigMap
+from weft.resource.core.endpoint_slice import EndpointSlice
 from weft.resource.core.secret import Secret
 from weft.resource.core.service import Service, ServicePort
 from weft.resource.field_path import child, item
@@ -93,6 +94,22 @@ def config_map(spec: ConfigMap, problems: Problems) -> None:
     for key in spec.binary_data:
         if key in spec.data:
             problems.add("duplicate", child("binaryData", key), what="the key", name=key, hint="it is in data as well")
+
+
+def endpoint_slice(spec: EndpointSlice, problems: Problems) -> None:
+    """Addresses of the type that is said, and ports with different names."""
+    if spec.address_type == "FQDN":
+        effect, hint = "the slice has no endpoints", "write a ServiceEntry with resolution: DNS"
+        problems.add("unsupported-value", "addressType", value="addressType: FQDN", effect=effect, hint=hint)
+        return
+    for number, one in enumerate(spec.endpoints):
+        path = child(item("endpoints", number), "addresses")
+        if not one.addresses:
+            problems.add("missing-field", path, name="an address")
+        for index, address in enumerate(one.addresses):
+            if not names.is_ip(address) or (":" in address) != (spec.address_type == "IPv6"):
+                problems.invalid(item(path, index), f"{address[:60]!r} is not an {spec.address_type} address")
+    duplicates([(one.name, child(item("ports", i), "name")) for i, one in enumerate(spec.ports)], "the port", problems)
 
 
 def _keys(fields: tuple[str, ...], keys: tuple[tuple[str, ...], ...], problems: Problems) -> None:
