@@ -9,4 +9,4 @@ go build -o "$folder/echo-basic" sigs.k8s.io/gateway-api/conformance/echo-basic
 go build -o "$folder/echo-basic-dns" ./dns
 go build -o "$folder/echo-basic-pod" ./pod
 go test -c -o "$folder/conformance.test" .
-exec "$folder/conformance.test" -test.v -test.timeout 2h -folder "$folder" "$@"
+exec "$folder/conformance.test" -test.v -test.timeout=2h -folder "$folder" "$@"
