@@ -74,6 +74,7 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
     "unknown-subset": (W, "the service {host} has no subset {subset}: what is sent there fails", "{hint}"),
     "delegate-without-effect": (W, "this rule is out of effect: {why}", "{hint}"),
     "unknown-workload-group": (W, "there is no WorkloadGroup {group}: the entry has only what it says itself", ""),
+    "unknown-authorizer": (W, "no external authorizer {name} is declared: what the policy selects is denied", "{hint}"),
     "unknown-gateway": (W, "there is no Gateway {gateway}", "{hint}"),
     "unknown-secret": (W, "there is no Secret {namespace}/{name}: {effect}", "{hint}"),
     "unusable-secret": (W, "the Secret {namespace}/{name} cannot be used: {why}: {effect}", ""),

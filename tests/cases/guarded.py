@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 from ads import Ads
 from authority import Authority
+from authorizers import Authorizers
 from backends import Backends
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
@@ -52,6 +53,18 @@ apiVersion: networking.istio.io/v1
 kind: WorkloadEntry
 metadata: {name: reviews-0, namespace: default}
 spec: {address: 10.0.0.1, labels: {app: reviews}}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: authorizers, namespace: default}
+spec:
+  hosts: [authorizers.test]
+  ports:
+  - {number: 8000, name: http, protocol: HTTP}
+  - {number: 9000, name: grpc, protocol: GRPC}
+  - {number: 7000, name: grpc-gone, protocol: GRPC}
+  resolution: STATIC
+  endpoints: [{address: 10.9.0.1}]
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -323,6 +336,7 @@ class GuardedStage:
     ads: Ads | None = None
     closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     contexts: dict[str, ssl.SSLContext] = field(default_factory=dict)
+    authorizers: Authorizers = field(default_factory=Authorizers)
 
     def start(self) -> None:
         """Servers and the Envoy; returns when it listens everywhere."""
@@ -330,6 +344,9 @@ class GuardedStage:
         endpoints = {one for mesh in meshes for found in mesh.endpoints.values() for one in found}
         ports = self.backends.start(sorted(endpoints, key=str), (), (), "cluster.local", self.folder, {})
         self.closing.callback(self.backends.stop)
+        self.closing.callback(self.authorizers.stop)
+        (gone,) = free_ports(1)
+        ports |= {f"10.9.0.1:{number}": port for number, port in self.authorizers.start().items()} | {"10.9.0.1:7000": gone}
         applications = {}
         for number in PORTS.values():
             (applications[18000 + number],) = free_ports(1)
@@ -372,6 +389,17 @@ class GuardedStage:
     def log(self) -> str:
         """What the Envoy said."""
         return (self.folder / "envoy.log").read_text()[-3000:]
+
+    def statistics(self, part: str) -> str:
+        """Envoy's page for Prometheus, of what has `part` in its name."""
+        with socket.socket(socket.AF_UNIX) as one:
+            one.connect(str(self.folder / "a.sock"))
+            target = f"/stats?usedonly&format=prometheus&filter={part}"
+            one.sendall(f"GET {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n".encode())
+            got = b""
+            while data := one.recv(65536):
+                got += data
+        return got.decode()
 
     def ask(self, n: str, telling: Telling) -> Met:
         """The answer to one call of story `n`."""

@@ -154,6 +154,12 @@ POOL: tuple[Resource, ...] = tuple(
         istio("AuthorizationPolicy", "a-1", "{rules: [{}]}"),
         istio("AuthorizationPolicy", "a-1", "{action: DENY, rules: [{to: [{operation: {ports: ['80']}}]}]}"),
         istio("RequestAuthentication", "a-1", '{jwtRules: [{issuer: a, jwks: \'{"keys": [{"kty": "EC"}]}\'}]}'),
+        istio("AuthorizationPolicy", "a-3", "{action: CUSTOM, provider: {name: one}, rules: [{}]}"),
+        *(
+            f"{{apiVersion: mesh.weft.dev/v1alpha1, kind: MeshConfig, metadata: {{name: {one}, namespace: istio-system}}, spec: "
+            f"{{extensionProviders: [{{name: {one}, envoyExtAuthzGrpc: {{service: {one}.wild, port: 80}}}}]}}}}"
+            for one in ("one", "two")
+        ),
         istio("AuthorizationPolicy", "a-2", "{selector: {matchLabels: {app: web}}}", namespace="other"),
         *(
             f"{{apiVersion: mesh.weft.dev/v1alpha1, kind: TrafficDefaults, metadata: {{name: {one}}}, spec: {{timeout: {time}}}}}"
@@ -283,6 +289,7 @@ def _differences(old: Mesh, new: Mesh) -> Change:
         or old.peer_authentications != new.peer_authentications
         or old.guards != new.guards
         or old.defaults != new.defaults
+        or old.configs != new.configs
         or old.envoy_filters != new.envoy_filters
         or old.sidecars != new.sidecars
         or old.federated != new.federated

@@ -28,10 +28,11 @@ Matcher = Callable[[Condition, str, bool], dict[str, Any]]
 """What a value of a condition becomes; the last: it is matched widely."""
 
 
-def rbac(of: Guard, action: Action, *, dry_run: bool = False) -> RBAC | None:
+def rbac(of: Guard, action: Action, *, dry_run: bool = False, provider: str = "") -> RBAC | None:
     """The rules of the policies with `action`; None when they decide nothing. ALLOW without a rule allows nothing. What is not
-    allowed is to be denied: of AUDIT and dry runs that is what a filter is told which only looks."""
-    chosen = [one for one in of.policies if one.action is action and one.dry_run is dry_run]
+    allowed is to be denied: of AUDIT and dry runs that is what a filter is told which only looks; of CUSTOM about what the
+    authorizer `provider` is asked. What selects requests for somebody who cannot be asked denies them."""
+    chosen = [one for one in of.policies if one.dry_run is dry_run and _is_of(one, of, action, provider)]
     said = {
         rule_name(one, index): made
         for one in chosen
@@ -41,6 +42,12 @@ def rbac(of: Guard, action: Action, *, dry_run: bool = False) -> RBAC | None:
     if not chosen or (not said and action is not Action.ALLOW):
         return None
     return RBAC(action=RBAC.ALLOW if action is Action.ALLOW else RBAC.DENY, policies=dict(sorted(said.items())))
+
+
+def _is_of(one: AuthorizationPolicy, of: Guard, action: Action, provider: str) -> bool:
+    if one.action is Action.CUSTOM and action is Action.DENY:
+        return one.provider not in {asked.authorizer.name for asked in of.asked}
+    return one.action is action and (action is not Action.CUSTOM or one.provider == provider)
 
 
 def rule_name(of: AuthorizationPolicy, index: int) -> str:

@@ -4,10 +4,11 @@ from typing import Any
 
 from envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain
 
-from weft.compile import tls
+from weft.compile import denial_log, tls
 from weft.compile.filter_chain import filter_chain, tls_inspector
-from weft.compile.filters import jwt_authn, local_ratelimit, oauth2, ratelimit, rbac
-from weft.compile.filters.order import GATEWAY, widened
+from weft.compile.filters import ext_authz, jwt_authn, local_ratelimit, oauth2, ratelimit
+from weft.compile.filters.order import GATEWAY, Chain, widened
+from weft.compile.guard import denials, network_guard, normalization
 from weft.compile.http_connection_manager import http_connection_manager
 from weft.compile.quic import quic_chain, quic_listener
 from weft.compile.scope.inputs import GatewayListener, HttpsChain, L4Chain, QuicListener
@@ -28,7 +29,7 @@ def gateway(of: GatewayListener) -> EnvoyResource:
     inspected = [tls_inspector()] if of.https or any(chain.tls for chain in of.l4) else []
     message = socket_listener(name, of.address, chains, "OUTBOUND", listener_filters=inspected)
     clusters = {cluster for chain in of.l4 for cluster in targets_used(chain.targets)}
-    clusters |= {one.cluster for one in of.logins if one.cluster}
+    clusters |= {one.cluster for one in of.logins if one.cluster} | {*of.screening.clusters}
     ends = [one.ends for one in of.https] + [one.ends for one in of.l4 if one.ends]
     named = {name for one in ends for name in (*one.shown, one.trusted) if name}
     secrets = tuple(sorted(named | {name for one in of.logins for name in oauth2.secrets(one)}))
@@ -52,18 +53,25 @@ def quic(of: QuicListener) -> EnvoyResource:
     )
 
 
+def _chain(of: GatewayListener) -> Chain:
+    guarded = ext_authz.before(of.screening.asked, widened(GATEWAY, of.slots))
+    return oauth2.before(of.logins, jwt_authn.before(of.tokens, guarded, rerouted=True))
+
+
 def _http(of: GatewayListener, routes: str, **words: Any) -> Filter:
     """The edge trusts nothing it is told: who called is the connection's other end, and no certificate is passed on."""
     return http_connection_manager(
         stat_prefix=f"outbound_{gateway_listener(of.port)}",
         routes=routes,
-        chain=oauth2.before(of.logins, jwt_authn.before(of.tokens, widened(GATEWAY, of.slots), rerouted=True)),
+        chain=_chain(of),
         use_remote_address={"value": True},
         forward_client_cert_details="SANITIZE_SET",
         set_current_client_cert_details={"uri": True, "subject": {"value": True}, "dns": True},
         request_headers_timeout=duration(_HEADERS_WITHIN),
         server_header_transformation="APPEND_IF_ABSENT",
-        local_reply_config={"mappers": [*rbac.denials(of.explain), *local_ratelimit.refusals()]},
+        local_reply_config={"mappers": [*denials(of.screening), *local_ratelimit.refusals()]},
+        access_log=[denial_log.of_requests()],
+        **normalization(of.screening),
         **words,
     )
 
@@ -83,9 +91,10 @@ def _l4(of: GatewayListener, chain: L4Chain) -> FilterChain:
     name = f"{chain.origin.namespace}/{chain.origin.name}/{','.join(chain.sni_hosts + chain.sources)}"
     prefix = f"outbound_{gateway_listener(of.port)}"
     socket = tls.server(chain.ends, of.trust_domains) if chain.ends else None
+    passed = tcp_proxy(prefix, chain.targets, refusals=denial_log.of_connections())
     return filter_chain(
         name,
-        [*_counted(of), *rbac.network_rbac(of.guard, prefix), *tcp_proxy(prefix, chain.targets)],
+        [*_counted(of), *network_guard(of.guard, prefix), *passed],
         tls=chain.tls,
         sni_hosts=chain.sni_hosts,
         sources=chain.sources,

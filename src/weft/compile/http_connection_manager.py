@@ -13,6 +13,11 @@ from weft.compile.filters.order import Chain, http_filters
 from weft.compile.protocol_options import http1, http2
 from weft.envoy.types import packed
 
+_USUAL: dict[str, Any] = {
+    "normalize_path": {"value": True},  # a policy on /admin must also see /x/../admin
+    "codec_type": "AUTO",
+    "server_header_transformation": "PASS_THROUGH",
+}
 NAME = "envoy.filters.network.http_connection_manager"
 
 
@@ -35,9 +40,8 @@ def http_connection_manager(
         ),
         http2_protocol_options=http2(),
         proxy_100_continue=True,  # leave to send a body is the application's to give, or to refuse before it came
-        normalize_path={"value": True},  # a policy on /admin must also see /x/../admin
         strip_trailing_host_dot=True,
-        **{"codec_type": "AUTO", "server_header_transformation": "PASS_THROUGH", **_routes(routes), **words},
+        **{**_USUAL, **_routes(routes), **words},
     )
     return Filter(name=NAME, typed_config=packed(message))
 

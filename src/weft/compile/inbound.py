@@ -10,12 +10,13 @@ from typing import Any
 from envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
-from weft.compile import call_log, tls
+from weft.compile import call_log, denial_log, tls
 from weft.compile.filter_chain import filter_chain, tls_inspector
-from weft.compile.filters import jwt_authn, local_ratelimit, ratelimit, rbac
+from weft.compile.filters import ext_authz, jwt_authn, local_ratelimit, ratelimit
 from weft.compile.filters.order import INBOUND, INBOUND_GRPC_WEB, widened
+from weft.compile.guard import denials, network_guard, normalization, per_route
 from weft.compile.http_connection_manager import http_connection_manager
-from weft.compile.scope.inputs import InboundListener, InboundRoutes, Target
+from weft.compile.scope.inputs import InboundListener, InboundRoutes, Screening, Target
 from weft.compile.socket_listener import socket_listener
 from weft.compile.tcp_proxy import tcp_proxy
 from weft.envoy.names import NOT_REACHED, inbound_cluster
@@ -32,8 +33,9 @@ def inbound(of: InboundListener) -> EnvoyResource:
     chains = ([] if of.mode is MtlsMode.DISABLE else [_mtls(of)]) + ([] if of.mode is MtlsMode.STRICT else _others(of))
     message = socket_listener(name, of.address, chains, "INBOUND", **_inspection(of))
     secrets = tuple(sorted({one for one in (*of.ends.shown, of.ends.trusted) if one})) if of.ends else ()
-    clusters = (inbound_cluster(of.number),)
-    return envoy_resource(LISTENER, name, message, clusters=clusters, hosts=of.limits.hosts, origins=of.origins, secrets=secrets)
+    asked = of.screening if of.protocol.is_http else Screening(of.guard.asked)
+    clusters, hosts = (inbound_cluster(of.number), *asked.clusters), of.limits.hosts | of.screening.hosts
+    return envoy_resource(LISTENER, name, message, clusters=clusters, hosts=hosts, origins=of.origins, secrets=secrets)
 
 
 def _inspection(of: InboundListener) -> dict[str, Any]:
@@ -84,19 +86,20 @@ def _filters(of: InboundListener, mappers: tuple[dict[str, Any], ...] = (), **wo
     name = f"inbound|{of.number}"
     counted = [*local_ratelimit.network_local_ratelimit(of.limits), *ratelimit.network_ratelimit(of.limits)]
     if not of.protocol.is_http:
-        told = tcp_proxy(name, (Target(inbound_cluster(of.number)),), log=call_log.of_connections(of.number))
-        return [*counted, *rbac.network_rbac(of.guard, name), *told]
+        logs = {"log": call_log.of_connections(of.number), "refusals": denial_log.of_connections()}
+        told = tcp_proxy(name, (Target(inbound_cluster(of.number)),), **logs)
+        return [*counted, *network_guard(of.guard, name), *told]
     chain = INBOUND_GRPC_WEB if of.protocol is Protocol.GRPC_WEB else INBOUND
     if of.tokens:
         chain = jwt_authn.before(of.tokens, chain)
-    chain = widened(chain, of.slots)
-    replies = {"mappers": [*mappers, *rbac.denials(of.explain), *local_ratelimit.refusals()]}
+    chain = ext_authz.before(of.screening.asked, widened(chain, of.slots))
+    replies = {"mappers": [*mappers, *denials(of.screening), *local_ratelimit.refusals()]}
     routes = inbound_cluster(of.number)
     log: dict[str, Any] = {
-        "access_log": [call_log.of_requests(of.number)],
+        "access_log": [call_log.of_requests(of.number), denial_log.of_requests()],
         "access_log_options": {"access_log_flush_interval": duration(call_log.LASTING)},
     }
-    words |= log
+    words |= log | normalization(of.screening)
     return [*counted, http_connection_manager(stat_prefix=name, routes=routes, chain=chain, local_reply_config=replies, **words)]
 
 
@@ -120,7 +123,7 @@ def inbound_routes(of: InboundRoutes) -> EnvoyResource:
             }
         ],
         typed_per_filter_config={
-            **rbac.per_route(of.guard),
+            **per_route(of.guard),
             **local_ratelimit.per_route(of.limits),
             **ratelimit.per_route(of.limits),
         },

@@ -4,8 +4,9 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route.proto
 
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
-from weft.compile.filters import local_ratelimit, ratelimit, rbac
+from weft.compile.filters import local_ratelimit, ratelimit
 from weft.compile.filters.order import switched_off
+from weft.compile.guard import per_route
 from weft.compile.header import header
 from weft.compile.scope.inputs import RouteConfigurationInput
 from weft.compile.tls import ads
@@ -26,7 +27,7 @@ def route_configuration(of: RouteConfigurationInput) -> EnvoyResource:
         max_direct_response_body_size_bytes={"value": _LARGEST_DIRECT_RESPONSE},
         typed_per_filter_config={
             **switched_off(),
-            **rbac.per_route(of.guard),
+            **per_route(of.guard),
             **local_ratelimit.per_route(of.limits),
             **ratelimit.per_route(of.limits),
         },

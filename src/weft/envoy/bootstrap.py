@@ -45,6 +45,8 @@ STATISTICS_SUFFIXES = (
     ".http_local_rate_limit.enabled", ".http_local_rate_limit.rate_limited", ".http_local_rate_limit.enforced",
     ".local_rate_limit.rate_limited", ".ratelimit.ok", ".ratelimit.over_limit", ".ratelimit.error",
     ".ratelimit.failure_mode_allowed",
+    # what policies refused
+    ".denied", ".shadow_denied",
     # what was refused of our configuration
     ".update_rejected", ".update_success", ".config_reload", ".key_rotation_failed",
 )  # fmt: skip
@@ -149,7 +151,9 @@ def tagging() -> dict[str, Any]:
     """How Envoy takes labels out of the names of its statistics (`stats_config`). Its own pattern ends a cluster's name at the
     first dot and leaves the rest of the host in the metric's name; ours knows what may follow a host."""
     pattern = rf"^cluster\.((outbound(?:-plain)?\|[0-9]+\|[^|]*\|.+?|[^.]+)\.)(?:{'|'.join(_CLUSTER_NUMBERS)})"
-    tags = [{"tag_name": "envoy.cluster_name", "regex": pattern}, *({"tag_name": name} for name in _DEFAULT_TAGS)]
+    policy = r"\.rbac\.policy\.((ns\[[^\]]*\]-policy\[[^\]]*\]-rule\[\d+\])\.)"
+    tags = [{"tag_name": "envoy.cluster_name", "regex": pattern}, {"tag_name": "weft.policy", "regex": policy}]
+    tags += [{"tag_name": name} for name in _DEFAULT_TAGS]
     return {"use_all_default_tags": False, "stats_tags": tags}
 
 

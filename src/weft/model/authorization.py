@@ -19,11 +19,12 @@ FILTER = "experimental.envoy.filters"
 
 
 class Action(Enum):
-    """DENY comes before ALLOW. AUDIT decides nothing."""
+    """CUSTOM comes before DENY, DENY before ALLOW. AUDIT decides nothing."""
 
     ALLOW = "ALLOW"
     DENY = "DENY"
     AUDIT = "AUDIT"
+    CUSTOM = "CUSTOM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Rule:
 @dataclass(frozen=True, slots=True)
 class AuthorizationPolicy:
     """One AuthorizationPolicy. In the root namespace it is for all namespaces. `gateways`: names of the Gateways it is attached
-    to, and then for nobody else. `dry_run`: it is evaluated and decides nothing."""
+    to, and then for nobody else. `dry_run`: it is evaluated and decides nothing. `provider`: who is asked, under CUSTOM."""
 
     namespace: str
     name: str
@@ -67,3 +68,4 @@ class AuthorizationPolicy:
     gateways: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     dry_run: bool = False
+    provider: str = ""

@@ -16,6 +16,7 @@ from weft.model.extension import EnvoyFilter
 from weft.model.gateway import Gateway
 from weft.model.guard import Guarding
 from weft.model.locality import Demand
+from weft.model.mesh_config import MeshConfig
 from weft.model.route import RouteSet
 from weft.model.security import PeerAuthentication
 from weft.model.service import Service
@@ -64,6 +65,7 @@ class Mesh:
     sidecars: Mapping[str, tuple[Sidecar, ...]] = field(default_factory=dict)  # by namespace, the older first
     addresses: Mapping[str, tuple[tuple[str, Ref], ...]] = field(default_factory=dict)  # of services: hosts, and who says so
     defaults: Mapping[str, tuple[TrafficDefaults, ...]] = field(default_factory=dict)  # by namespace
+    configs: Mapping[str, tuple[MeshConfig, ...]] = field(default_factory=dict)  # by namespace, the older first
     key_sets: Mapping[str, KeySet] = field(default_factory=dict)  # by address
     federated: Mapping[str, Ref] = field(default_factory=dict)  # other trust domains whose workloads are known
 

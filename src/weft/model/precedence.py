@@ -14,6 +14,7 @@ from weft.model.defaults import NO_DEFAULTS, Defaults, together
 from weft.model.endpoint import Endpoint
 from weft.model.labels import Labels, selects
 from weft.model.mesh import Mesh
+from weft.model.mesh_config import MeshConfig
 from weft.model.route import RouteSet
 from weft.model.service import Service
 from weft.model.sidecar import Sidecar
@@ -219,6 +220,11 @@ def defaults(mesh: Mesh, namespace: str) -> Defaults:
     root = mesh.settings.root_namespace
     own = mesh.defaults.get(namespace, ()) if namespace != root else ()
     return together(*(next(iter(found), None) for found in (own, mesh.defaults.get(root, ()))))
+
+
+def mesh_config(mesh: Mesh) -> MeshConfig | None:
+    """The MeshConfig that holds: the oldest of the root namespace."""
+    return next(iter(mesh.configs.get(mesh.settings.root_namespace, ())), None)
 
 
 def allows_any(mesh: Mesh, namespace: str) -> bool:

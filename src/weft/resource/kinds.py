@@ -30,6 +30,7 @@ from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.istio.workload_group import WorkloadGroup
 from weft.resource.kind import AGE, Column, Kind
+from weft.resource.weft.mesh_config import MeshConfig
 from weft.resource.weft.node import Node
 from weft.resource.weft.oidc_login import OidcLogin
 from weft.resource.weft.rate_limit import RateLimit
@@ -196,6 +197,15 @@ NODE = Kind(
     "mesh.weft.dev", ("v1alpha1",), "Node", "nodes", "node", Node, namespaced=False, categories=("weft",),
     columns=(Column("Identities", ".spec.identities[*].serviceAccount"), AGE),
 )  # fmt: skip
+MESH_CONFIG = Kind(
+    "mesh.weft.dev", ("v1alpha1",), "MeshConfig", "meshconfigs", "meshconfig", MeshConfig,
+    categories=("weft",), body_required=True,
+    columns=(
+        Column("Providers", ".spec.extensionProviders[*].name"),
+        Column("Paths", ".spec.pathNormalization.normalization"),
+        AGE,
+    ),
+)  # fmt: skip
 TRAFFIC_DEFAULTS = Kind(
     "mesh.weft.dev", ("v1alpha1",), "TrafficDefaults", "trafficdefaults", "trafficdefaults", TrafficDefaults, ("td",),
     categories=("weft",), body_required=True,
@@ -253,6 +263,7 @@ KINDS: tuple[Kind, ...] = (
     REQUEST_AUTHENTICATION,
     NODE,
     TRAFFIC_DEFAULTS,
+    MESH_CONFIG,
     RATE_LIMIT,
     OIDC_LOGIN,
     TRUST_DOMAIN,

@@ -36,6 +36,7 @@ from weft.resource.validation.fallback import fallback
 from weft.resource.validation.gateway import gateway
 from weft.resource.validation.labels import annotated_split, metadata
 from weft.resource.validation.locality import traffic_distribution
+from weft.resource.validation.mesh_config import mesh_config
 from weft.resource.validation.oidc_login import oidc_login
 from weft.resource.validation.peer_authentication import peer_authentication
 from weft.resource.validation.rate_limit import rate_limit
@@ -46,6 +47,7 @@ from weft.resource.validation.traffic_defaults import traffic_defaults
 from weft.resource.validation.trust_domain import trust_domain
 from weft.resource.validation.virtual_service import virtual_service
 from weft.resource.validation.workload_group import workload_group
+from weft.resource.weft.mesh_config import MeshConfig
 from weft.resource.weft.node import Node
 from weft.resource.weft.oidc_login import OidcLogin
 from weft.resource.weft.rate_limit import RateLimit
@@ -111,6 +113,8 @@ def validate(resource: Resource, problems: Problems) -> None:
             core.endpoint_slice(spec, problems)
         case ConfigMap() as spec:
             core.config_map(spec, problems)
+        case MeshConfig() as spec:
+            mesh_config(spec, problems)
         case TrafficDefaults() as spec:
             traffic_defaults(spec, problems)
         case OidcLogin() as spec:

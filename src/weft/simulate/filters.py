@@ -24,6 +24,7 @@ _SESSION = "envoy.filters.http.stateful_session"
 _UNDERSTOOD = (
     "cors",
     "dynamic_forward_proxy",
+    "ext_authz",
     "fault",
     "grpc_web",
     "jwt_authn",

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from envoy.config.listener.v3.listener_components_pb2 import FilterChain
 from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.extensions.filters.http.ext_authz.v3.ext_authz_pb2 import ExtAuthz, ExtAuthzPerRoute
 from envoy.extensions.filters.http.jwt_authn.v3.config_pb2 import JwtAuthentication
 from envoy.extensions.filters.http.rbac.v3.rbac_pb2 import RBAC, RBACPerRoute
 from envoy.extensions.filters.http.set_filter_state.v3.set_filter_state_pb2 import Config as SetFilterState
+from envoy.extensions.filters.network.ext_authz.v3.ext_authz_pb2 import ExtAuthz as NetworkExtAuthz
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpConnectionManager
 from envoy.extensions.filters.network.rbac.v3.rbac_pb2 import RBAC as NetworkRBAC
 
@@ -19,7 +21,7 @@ from weft.simulate.held import Read, unpacked
 from weft.simulate.local_reply import local_reply
 from weft.simulate.outcome import Answered
 from weft.simulate.path import parameters
-from weft.simulate.rbac import refusing
+from weft.simulate.rbac import matched, refusing
 from weft.simulate.route_match import values
 
 Levels = tuple[Route, VirtualHost, RouteConfiguration]
@@ -43,6 +45,33 @@ def refused(manager: HttpConnectionManager, levels: Levels, call: HttpCall) -> A
             details = f"rbac_access_denied_matched_policy[{name}]"
             return local_reply(manager, 403, details, _states(manager, levels))
     return None
+
+
+def asked_of_connection(chain: FilterChain, call: Call) -> tuple[str, ...]:
+    """The filters that ask somebody outside about the connection."""
+    rules = [config for one in chain.filters if (config := unpacked(one.typed_config, NetworkRBAC))]
+    marks = {_mark(one) for one in rules if one.HasField("shadow_rules") and matched(one.shadow_rules, call)}
+    asks = [(one.name, config) for one in chain.filters if (config := unpacked(one.typed_config, NetworkExtAuthz))]
+    return tuple(name for name, config in asks if config.filter_enabled_metadata.path[0].key in marks)
+
+
+def _mark(of: RBAC | NetworkRBAC) -> str:
+    return f"{of.shadow_rules_stat_prefix}shadow_engine_result"
+
+
+def asked(manager: HttpConnectionManager, levels: Levels, call: HttpCall) -> tuple[str, ...]:
+    """The filters that ask somebody outside about the request: what comes of it nobody knows here."""
+    keys = {
+        one.name: config.filter_enabled_metadata.path[0].key
+        for one in manager.http_filters
+        if (config := unpacked(one.typed_config, ExtAuthz)) and config.filter_enabled_metadata.path
+    }
+    marks = {
+        _mark(rules)
+        for rules in _rules(manager, levels)
+        if rules.HasField("shadow_rules") and matched(rules.shadow_rules, call)
+    }
+    return tuple(name for name, key in keys.items() if key in marks and _said(name, levels, ExtAuthzPerRoute))
 
 
 def _states(manager: HttpConnectionManager, levels: Levels) -> dict[str, str]:

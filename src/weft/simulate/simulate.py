@@ -22,7 +22,7 @@ from weft.simulate.header_edit import response_changes
 from weft.simulate.held import Held, Read, Unreadable, is_ready, listeners, route_configuration, unpacked
 from weft.simulate.lots import lots
 from weft.simulate.outcome import Action, Answered, Closed, Forwarded, HeaderChange, Matched, Outcome, Redirected, Share
-from weft.simulate.path import normalized
+from weft.simulate.path import normalized, with_slashes_decoded, with_slashes_merged
 from weft.simulate.route_match import matches
 from weft.simulate.virtual_host import virtual_host
 
@@ -43,7 +43,7 @@ def simulate(held: Held, call: Call) -> Outcome:
     if proxy := _filter(chain, TcpProxy):
         if rule := guard.connection(chain, call):
             return Outcome(Closed(rule))
-        return Outcome(_tcp(held, chain, proxy, call))
+        return Outcome(_tcp(held, chain, proxy, call), unread=guard.asked_of_connection(chain, call))
     raise Unreadable(f"the filter chain {chain.name}")
 
 
@@ -109,9 +109,10 @@ def _http(held: Held, manager: HttpConnectionManager, call: Call) -> Outcome:
         return Outcome(Answered(404), Matched(host.name, "", _origin(host)))
     levels = (route, host, config)
     if refused := guard.refused(manager, levels, call):
-        return Outcome(refused, Matched(host.name, route.name, _origin(route)))
+        return Outcome(refused, Matched(host.name, route.name, _origin(route)), unread=guard.asked(manager, levels, call))
     outcome = _taken(held, config, host, route, call, filters.there(manager))
-    return replace(outcome, unread=filters.unread(manager, levels), limits=limits.limits(manager, levels, call))
+    unread = (*guard.asked(manager, levels, call), *filters.unread(manager, levels))
+    return replace(outcome, unread=unread, limits=limits.limits(manager, levels, call))
 
 
 def _authority(manager: HttpConnectionManager, call: HttpCall) -> str:
@@ -122,7 +123,11 @@ def _authority(manager: HttpConnectionManager, call: HttpCall) -> str:
 
 
 def _path(manager: HttpConnectionManager, call: HttpCall) -> str:
-    return normalized(call.path) if manager.normalize_path.value else call.path
+    path = call.path
+    if manager.path_with_escaped_slashes_action == HttpConnectionManager.UNESCAPE_AND_FORWARD:
+        path = with_slashes_decoded(path)
+    path = normalized(path) if manager.normalize_path.value else path
+    return with_slashes_merged(path) if manager.merge_slashes else path
 
 
 def _route_configuration(held: Held, manager: HttpConnectionManager, host: str) -> RouteConfiguration | None:

@@ -27,6 +27,7 @@ def authorization_policy(resource: Resource, spec: AuthorizationPolicy) -> State
         tuple(sorted({one.name for one in targets})),
         tuple(_rule(one, namespace) for one in spec.rules),
         resource.meta.annotations.get(DRY_RUN, "").lower() == "true",
+        spec.provider.name if spec.provider else "",
     )
     return Statement(resource.ref, guarding=said)
 

@@ -37,6 +37,7 @@ from weft.resource.istio.sidecar import Sidecar
 from weft.resource.istio.virtual_service import VirtualService
 from weft.resource.istio.workload_entry import WorkloadEntry
 from weft.resource.resource import Resource
+from weft.resource.weft.mesh_config import MeshConfig
 from weft.resource.weft.oidc_login import OidcLogin
 from weft.resource.weft.rate_limit import RateLimit
 from weft.resource.weft.traffic_defaults import TrafficDefaults
@@ -57,6 +58,7 @@ from weft.translate.istio_gateways import gateway
 from weft.translate.istio_routes import delegated, delegating, virtual_service
 from weft.translate.istio_traffic import destination_rule
 from weft.translate.login import oidc_login
+from weft.translate.mesh_config import mesh_config
 from weft.translate.rate_limit import rate_limit
 from weft.translate.revision import Revision
 from weft.translate.security import peer_authentication
@@ -152,6 +154,8 @@ def statement(resource: Resource, settings: Settings) -> Statement | None:
             return oidc_login(resource, spec)
         case RateLimit() as spec:
             return rate_limit(resource, spec, settings)
+        case MeshConfig() as spec:
+            return mesh_config(resource, spec)
         case TrafficDefaults() as spec:
             return traffic_defaults(resource, spec)
         case TrustDomain():

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from weft.finding import Finding
 from weft.hostname import candidates
 from weft.messages import finding
+from weft.model.authorization import Action, AuthorizationPolicy
 from weft.model.defaults import TrafficDefaults
 from weft.model.gateway import Gateway
 from weft.model.labels import Labels
 from weft.model.mesh import Mesh
-from weft.model.precedence import MESH, nearness, patterns, service
+from weft.model.mesh_config import MeshConfig
+from weft.model.precedence import MESH, mesh_config, nearness, patterns, service
 from weft.model.route import RouteSet
 from weft.model.security import PeerAuthentication
 from weft.model.service import Service
@@ -44,6 +46,10 @@ def findings(statement: Statement, mesh: Mesh, rules: Rules) -> tuple[Finding, .
         found += _of_sidecar(said_here, mesh.sidecars.get(said_here.namespace, ()))
     if said := statement.peer_authentication:
         found += _of_peer_authentication(said, mesh.peer_authentications.get(said.namespace, ()), mesh.settings.root_namespace)
+    if config := statement.mesh_config:
+        found += _of_mesh_config(config, mesh)
+    if isinstance(statement.guarding, AuthorizationPolicy):
+        found += _of_authorization(statement.guarding, mesh)
     if statement.defaults:
         found += _of_defaults(statement.defaults, mesh)
     return tuple(found)
@@ -190,6 +196,29 @@ def _of_defaults(said: TrafficDefaults, mesh: Mesh) -> Iterator[Finding]:
     if winner.origin != said.origin:
         what = f"two TrafficDefaults are for namespace {said.namespace}"
         yield finding("conflict", said.origin, what=what, other=winner.origin, hint="write them in one: they are not merged")
+
+
+def _of_mesh_config(said: MeshConfig, mesh: Mesh) -> Iterator[Finding]:
+    """Only the oldest of the root namespace holds; a server must be one that can be asked."""
+    if said.namespace != mesh.settings.root_namespace:
+        why = f"settings of the mesh are those of namespace {mesh.settings.root_namespace}"
+        yield finding("no-effect", said.origin, name="this MeshConfig", why=why, hint="")
+        return
+    winner = mesh_config(mesh) or said
+    if winner.origin != said.origin:
+        yield finding("conflict", said.origin, what="two MeshConfigs are for the mesh", other=winner.origin, hint="")
+
+
+def _of_authorization(said: AuthorizationPolicy, mesh: Mesh) -> Iterator[Finding]:
+    if said.action is not Action.CUSTOM:
+        return
+    config = mesh_config(mesh)
+    known = [one.name for one in config.authorizers] if config else []
+    if said.provider not in known:
+        root = mesh.settings.root_namespace
+        told = f"are {', '.join(known)}" if known else "declare some"
+        hint = f"extensionProviders of a MeshConfig in namespace {root} {told}"
+        yield finding("unknown-authorizer", said.origin.at("spec.provider.name"), name=said.provider, hint=hint)
 
 
 def _of_sidecar(said: Sidecar, all_of_namespace: tuple[Sidecar, ...]) -> Iterator[Finding]:

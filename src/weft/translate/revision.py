@@ -54,6 +54,7 @@ class Revision:
         self._sidecars = Draft(mesh.sidecars)
         self._addresses_of = Draft(mesh.addresses)
         self._defaults = Draft(mesh.defaults)
+        self._configs = Draft(mesh.configs)
         self._key_sets = Draft(mesh.key_sets)
         self._federated = Draft(mesh.federated)
         self._gateways = Draft(mesh.gateways)
@@ -192,6 +193,9 @@ class Revision:
         if gone.federated or come.federated:
             self._federated.put(ref.name, come.federated)
 
+        if gone.mesh_config or come.mesh_config:
+            self._configs.put(ref.namespace, replaced(self._configs.get(ref.namespace) or (), ref, come.mesh_config))
+
     def _bind(self, ref: Ref, gone: RouteSet | None, come: RouteSet | None) -> None:
         old, new = (one.gateways if one else () for one in (gone, come))
         for gateway in dict.fromkeys((*old, *new)):
@@ -318,6 +322,7 @@ class Revision:
             sidecars=self._sidecars.frozen(),
             addresses=self._addresses_of.frozen(),
             defaults=self._defaults.frozen(),
+            configs=self._configs.frozen(),
             key_sets=self._key_sets.frozen(),
             federated=self._federated.frozen(),
         )
@@ -325,7 +330,7 @@ class Revision:
         hosts |= self._addresses_of.changed()
         backed = frozenset(key.rpartition("/")[2] for key in self._endpoints.changed())
         policies = (self._peer_authentications, self._guards, self._sidecars)
-        broad = (self._gateways, *policies, self._envoy_filters, self._defaults, self._key_sets, self._federated)
+        broad = (self._gateways, *policies, self._envoy_filters, self._defaults, self._configs, self._key_sets, self._federated)
         everything = any(one.changed() for one in broad) or any(map(_is_many, hosts))
         return mesh, Change(hosts, backed - hosts, everything, self._credentials.changed())
 
@@ -349,6 +354,9 @@ class Revision:
             recheck.refs(one.origin for one in mesh.sidecars.get(namespace, ()))
         for namespace in mesh.guards if self._key_sets.changed() else self._guards.changed():
             recheck.refs(one.origin for one in mesh.guards.get(namespace, ()))
+        for namespace in self._configs.changed():
+            recheck.refs(one.origin for one in mesh.configs.get(namespace, ()))
+            recheck.refs(one.origin for found in mesh.guards.values() for one in found)
         for namespace in self._defaults.changed():
             recheck.refs(one.origin for one in mesh.defaults.get(namespace, ()))
         for host in self._rules.changed():

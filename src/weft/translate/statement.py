@@ -11,6 +11,7 @@ from weft.model.extension import EnvoyFilter
 from weft.model.gateway import Gateway
 from weft.model.guard import Guarding
 from weft.model.labels import Labels
+from weft.model.mesh_config import MeshConfig
 from weft.model.route import RouteSet
 from weft.model.security import PeerAuthentication
 from weft.model.service import Service
@@ -123,5 +124,6 @@ class Statement:
     tls_policy: TlsPolicy | None = None
     slice: Slice | None = None
     defaults: TrafficDefaults | None = None
+    mesh_config: MeshConfig | None = None
     key_set: KeySet | None = None
     federated: Ref | None = None

@@ -27,8 +27,9 @@ NETWORK_NAME = "envoy.filters.network.rbac"
 DENIED_BY = "x-weft-denied-by"
 AUDITED = "weft_audit_"
 _ORDER = (Action.AUDIT, Action.DENY, Action.ALLOW)
-_STATE = "weft.allowing"
-_ALLOWING = f"%FILTER_STATE({_STATE}:PLAIN)%"
+DRY_RUN_DENY, DRY_RUN_ALLOW = "istio_dry_run_deny_", "istio_dry_run_allow_"
+ALLOWING = "weft.allowing"
+_ALLOWING = f"%FILTER_STATE({ALLOWING}:PLAIN)%"
 
 
 def audit() -> HttpFilter:
@@ -48,11 +49,14 @@ def allow() -> HttpFilter:
 
 def naming() -> HttpFilter:
     """The filter that keeps the names of the policies which might allow a request, for the answer when none does."""
-    return HttpFilter(name=_STATE, disabled=True, typed_config=packed(SetFilterState()))
+    return HttpFilter(name=ALLOWING, disabled=True, typed_config=packed(SetFilterState()))
 
 
 def _filter(of: Action) -> HttpFilter:
-    return HttpFilter(name=_name(of), disabled=True, typed_config=packed(RBAC()))
+    """What no rule allowed is counted apart from what one denied."""
+    prefix = "unallowed." if of is Action.ALLOW else ""
+    config = RBAC(track_per_rule_stats=True, rules_stat_prefix=prefix)
+    return HttpFilter(name=_name(of), disabled=True, typed_config=packed(config))
 
 
 def _name(of: Action) -> str:
@@ -61,7 +65,8 @@ def _name(of: Action) -> str:
 
 def per_route(of: Guard) -> dict[str, AnyMessage]:
     """What a route configuration says to the filters that have something to decide."""
-    return {_name(action): packed(RBACPerRoute(rbac=RBAC(**parts))) for action, parts in _rules(of)} | _allowing(of)
+    rules = {action: RBAC(track_per_rule_stats=True, **parts) for action, parts in _rules(of)}
+    return {_name(action): packed(RBACPerRoute(rbac=one)) for action, one in rules.items()} | _allowing(of)
 
 
 def _allowing(of: Guard) -> dict[str, AnyMessage]:
@@ -69,8 +74,8 @@ def _allowing(of: Guard) -> dict[str, AnyMessage]:
     if not names:
         return {}
     text = {"text_format_source": {"inline_string": ", ".join(names).replace("%", "%%")}}
-    value = {"object_key": _STATE, "factory_key": "envoy.string", "format_string": text}
-    return {_STATE: packed(SetFilterState(on_request_headers=[value]))}
+    value = {"object_key": ALLOWING, "factory_key": "envoy.string", "format_string": text}
+    return {ALLOWING: packed(SetFilterState(on_request_headers=[value]))}
 
 
 def network_rbac(of: Guard, stat_prefix: str) -> list[Filter]:
@@ -92,7 +97,7 @@ def _rules(of: Guard) -> list[tuple[Action, dict[str, Any]]]:
 def _parts(action: Action, of: Guard) -> dict[str, Any]:
     """AUDIT and dry runs are shadows: Envoy says what they would do, and does nothing."""
     enforced, shadow = rbac(of, action), rbac(of, action, dry_run=True)
-    prefix = f"istio_dry_run_{action.value.lower()}_"
+    prefix = DRY_RUN_ALLOW if action is Action.ALLOW else DRY_RUN_DENY
     if action is Action.AUDIT:
         enforced, shadow, prefix = None, enforced, AUDITED
     parts: dict[str, Any] = {}

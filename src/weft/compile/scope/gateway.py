@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from weft.compile.scope import not_found
+from weft.compile.scope.authorizers import screening
 from weft.compile.scope.destinations import Caller
 from weft.compile.scope.guard import authentications, guard
 from weft.compile.scope.inputs import (
@@ -140,7 +141,7 @@ def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> Gat
             )
         ),
         guarded,
-        mesh.settings.explain_denials,
+        screening(mesh, proxy.workload),
         (*(rule for one in accepting for rule in one.rules), *tokens(mesh, signing_in)),
         counted,
         slots(limited),

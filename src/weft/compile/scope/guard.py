@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from weft.compile.scope.authorizers import literal, screening
 from weft.compile.scope.inputs import Guard
 from weft.model.authentication import NO_KEYS, JwtRule, RequestAuthentication
 from weft.model.authorization import AuthorizationPolicy
@@ -24,11 +25,15 @@ def guard(mesh: Mesh, of: Workload, ports: Iterable[int], *, is_http: bool, gate
     policies = tuple(one for one in chosen if isinstance(one, AuthorizationPolicy))
     if not policies:
         return Guard()
+    screened, named = screening(mesh, of), {one.provider for one in policies}
+    asked = tuple(one for one in screened.asked if one.authorizer.name in named and (is_http or one.authorizer.http is None))
     return Guard(
         policies,
         tuple(dict.fromkeys(ports)),
         is_http,
         settings.trust_domain,
+        literal(screened),
+        asked,
         aliases=settings.trust_domain_aliases,
         federated=bool(mesh.federated),
     )

@@ -14,6 +14,7 @@ from weft.model.credential import Credential
 from weft.model.endpoint import Health, Locality
 from weft.model.gateway import Server
 from weft.model.login import OidcLogin
+from weft.model.mesh_config import Authorizer, Normalization
 from weft.model.rate_limit import Limit
 from weft.model.route import (
     NO_EDIT,
@@ -161,17 +162,43 @@ class SecretInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """An authorizer, and the cluster of those who answer for it."""
+
+    authorizer: Authorizer
+    cluster: str
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """What a listener knows of all its requests: who may be `asked` about them, how their paths are read, and whether answers to
+    refused ones `explain` it in a header, too. `hosts` are those of the authorizers, there or not."""
+
+    asked: tuple[Asked, ...] = ()
+    normalization: Normalization = Normalization.DEFAULT
+    explain: bool = True
+    hosts: frozenset[str] = frozenset()
+    origins: tuple[Ref, ...] = ()
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """Those of the authorizers."""
+        return tuple(sorted({one.cluster for one in self.asked}))
+
+
+@dataclass(frozen=True, slots=True)
 class Guard:
     """The authorization policies of a port, which is known by any of the numbers `ports`; `is_http`: its requests are read. What
     a policy says of `cluster.local`, or of one of `aliases`, is meant of `trust_domain` and all of them; namespaces and service
     accounts are theirs alone, which needs saying where workloads of other domains come too (`federated`).
-    `literal`: paths are compared as they are written."""
+    `literal`: paths are compared as they are written. `asked`: who can be asked about what comes to this port."""
 
     policies: tuple[AuthorizationPolicy, ...] = ()
     ports: tuple[int, ...] = ()
     is_http: bool = True
     trust_domain: str = ""
     literal: bool = False
+    asked: tuple[Asked, ...] = ()
     aliases: tuple[str, ...] = ()
     federated: bool = False
 
@@ -345,7 +372,7 @@ class UpstreamListener:
 @dataclass(frozen=True, slots=True)
 class InboundListener:
     """Where the mesh reaches one port of the workload. `guard` is for a port whose bytes are not read: others have theirs in
-    their routes. `explain`: the answer to a refused request names the rule in a header, too."""
+    their routes."""
 
     number: int
     address: Address
@@ -354,7 +381,7 @@ class InboundListener:
     trust_domains: tuple[str, ...]
     origins: tuple[Ref, ...] = ()
     guard: Guard = Guard()
-    explain: bool = True
+    screening: Screening = Screening()
     tokens: tuple[JwtRule, ...] = ()  # of callers that may show some
     ends: "ServerTls | None" = None  # TLS of callers outside the mesh
     limits: Limits = Limits()  # of connections; those of requests stand in the routes
@@ -407,7 +434,7 @@ class GatewayListener:
     hosts: frozenset[str] = frozenset()
     origins: tuple[Ref, ...] = ()
     guard: Guard = Guard()  # of the connections whose bytes are not read
-    explain: bool = True
+    screening: Screening = Screening()
     tokens: tuple[JwtRule, ...] = ()  # of callers that may show some
     limits: Limits = Limits()  # of connections; those of requests stand in the routes
     slots: int = 0  # how many local limits of requests there are

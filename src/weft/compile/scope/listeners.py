@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from weft.compile.scope import not_found
+from weft.compile.scope.authorizers import screening
 from weft.compile.scope.guard import authentications, guard
 from weft.compile.scope.inputs import (
     ApplicationInput,
@@ -63,7 +64,7 @@ def _inbound(mesh: Mesh, proxy: Proxy, of: InboundPort) -> InboundListener:
     counted = of_connections(limited)
     origins = {*_authentications(mesh, workload.namespace), *guarded.origins, *counted.origins}
     origins |= {one.origin for one in accepting}
-    settings = mesh.settings
+    screened = screening(mesh, workload)
     ends = server_tls(said.tls, workload.namespace) if said and said.tls else None
     return InboundListener(
         of.number,
@@ -73,7 +74,7 @@ def _inbound(mesh: Mesh, proxy: Proxy, of: InboundPort) -> InboundListener:
         mesh.trust_domains,
         tuple(sorted(origins)),
         guarded,
-        settings.explain_denials,
+        screened,
         tuple(rule for one in accepting for rule in one.rules),
         ends,
         counted,

@@ -32,8 +32,9 @@ def authorization_policy(spec: AuthorizationPolicy, problems: Problems) -> None:
     """Selector or targets, an action that can be enforced, and rules that say something."""
     attachment(spec, problems)
     if spec.action == "CUSTOM":
-        hint = "write what callers may do as ALLOW and DENY rules; external authorizers are not served yet"
-        problems.invalid("spec.action", "CUSTOM cannot be enforced: no external authorizer is known", hint)
+        if not spec.provider or not spec.provider.name:
+            hint = "name one of the extensionProviders of the MeshConfig"
+            problems.invalid("spec.provider", "CUSTOM does not say who decides", hint)
     elif spec.provider:
         problems.invalid("spec.provider", "a provider is for the action CUSTOM alone")
     for index, rule in enumerate(spec.rules):
