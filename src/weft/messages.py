@@ -103,6 +103,8 @@ CATALOGUE: dict[str, tuple[Severity, str, str]] = {
     ),
     "tls-mode-mismatch": (W, "{mode} towards {where} fails: {other} has its workloads take {takes}", "{hint}"),
     "conflict": (W, "{what}: {other} is older and wins", "{hint}"),
+    # the certificate authority
+    "invalid-authority": (E, "{problem}", "{hint}"),
     # what Envoy says
     "envoy-refuses": (E, "Envoy refuses {what}: {words}", "{hint}"),
     "proxy-refused": (E, "the proxy {proxy} refused {what}: {words}", "{hint}"),

@@ -1,4 +1,4 @@
-"""The certificates of the node and its workloads: kept on disk, renewed at half their life, by the wall clock.
+"""The certificates of the node and its workloads: kept on disk, renewed before half their life is over, by the wall clock.
 
 The wall clock is looked at several times a second instead of sleeping until a renewal is due: a process that was stopped, or
 a machine that slept, for longer than a certificate's life finds out at once. The node's certificate comes first, since
@@ -21,6 +21,8 @@ from weft.agent.identity import Identity, KeyFolder, identity, write_private
 from weft.agent.refusal import Refused, Unreachable
 from weft.agent.trust import KeptTrust, Trust, trust
 from weft.ca import csr
+from weft.ca.key_type import KeyType
+from weft.ca.key_type import key as new_key
 from weft.identity import SpiffeId
 from weft.proto import node_pb2
 from weft.trust_bundle import TrustBundle, trust_bundle
@@ -51,8 +53,8 @@ class Enrollment(Protocol):
 class Signer(Protocol):
     """Who signs for a node with a valid certificate."""
 
-    async def sign(self, spiffe_id: str, csr: bytes) -> node_pb2.Certificate:
-        """A certificate. Raises Refused or Unreachable."""
+    async def sign(self, spiffe_id: str, csr: bytes, root: str = "") -> node_pb2.Certificate:
+        """A certificate; `root` as in NodeClient. Raises Refused or Unreachable."""
         ...
 
 
@@ -81,6 +83,7 @@ class Certificates:
         self._told = KeptTrust(config.directory / "trust.pb")
         self._node: Identity | None = None
         self._node_due = 0.0
+        self._unheard = False
         self._asking: ec.EllipticCurvePrivateKey | None = None
         self._slots: dict[str, _Slot] = {}
         self._rotated = asyncio.Event()
@@ -114,6 +117,11 @@ class Certificates:
             LOG.info("trust changed aliases=%d federated=%s", len(told.aliases), [each.trust_domain for each in told.federated])
             for slot in self._slots.values():
                 _tell(slot)
+
+    @property
+    def node(self) -> Identity | None:
+        """The node's own identity."""
+        return self._node
 
     def load(self) -> None:
         """Reads what an earlier run kept."""
@@ -152,8 +160,8 @@ class Certificates:
     # The node's own
 
     async def _look_after_node(self) -> None:
-        now = time.time()
-        if now < self._node_due:
+        now, (unheard, self._unheard) = time.time(), (self._unheard, False)
+        if now < self._node_due and not (unheard and self._node):
             return
         key = self._asking = self._asking or self._joining_key()
         uri = str(node_id(self._config.trust_domain, self._config.node))
@@ -161,7 +169,7 @@ class Certificates:
             answer = await self._node_certificate(csr.request(key, uri), uri, now)
             fresh = identity(csr.key_pem(key), answer.chain)
         except (Refused, Unreachable, OSError, ValueError) as error:
-            self._node_due = now + _pause_after(error)
+            self._node_due = self._node_due if now < self._node_due else now + _pause_after(error)
             LOG.warning("node certificate not renewed reason=%r", str(error))
             return
         self._keys.write("node", fresh)
@@ -187,7 +195,10 @@ class Certificates:
             return await self._enrollment.join(self._token(), self._config.node, request)
         if self._node.expired(now) or self.signer is None:
             return await self._renewed(self._node, request)
-        return await self.signer.sign(uri, request)
+        try:
+            return await self.signer.sign(uri, request)
+        except Unreachable:  # it may be away, or not accept our certificate any more: a root was replaced meanwhile
+            return await self._renewed(self._node, request)
 
     async def _renewed(self, expired: Identity, request: bytes) -> node_pb2.Certificate:
         proof = csr.proof(csr.private_key(expired.key), request)
@@ -211,8 +222,27 @@ class Certificates:
         LOG.info("trust bundle changed")
         if announce and self._node:
             self._on_node(self._node, bundle)
+        self._renew(lambda kept: not kept.leads_to(bundle))
         for slot in self._slots.values():
             _tell(slot)
+
+    def renew_unless(self, issuer: str) -> None:
+        """Renews now what another than `issuer` (SHA-256 of its certificate) issued; empty: nothing."""
+        if issuer:
+            self._renew(lambda kept: kept.issuer != issuer)
+
+    def renew_node(self) -> None:
+        """Tries once to have the node's certificate renewed by who asks for none: with the one it has it is not heard."""
+        self._unheard = True
+
+    def _renew(self, wanted: Callable[[Identity], bool]) -> None:
+        now = time.time()
+        if self._node and wanted(self._node):
+            self._node_due = min(self._node_due, now)
+        for slot in self._slots.values():
+            if slot.identity and wanted(slot.identity):
+                slot.due = min(slot.due, now)
+        self._rotated.set()
 
     # The workloads'
 
@@ -223,7 +253,8 @@ class Certificates:
             return
         kept = self._keys.read(name)
         usable = kept if kept and kept.uri == str(spiffe_id) and not kept.expired(time.time()) else None
-        due = usable.renewal(_jitter()) if usable and not self._outlives(usable) else 0.0
+        good = usable is not None and not self._outlives(usable) and usable.leads_to(self.bundle)
+        due = usable.renewal(_jitter()) if usable and good else 0.0
         self._slots[name] = _Slot(spiffe_id, due, usable, observers=slot.observers if slot else [])
         _tell(self._slots[name])
         self._rotated.set()
@@ -278,7 +309,8 @@ class Certificates:
     async def _look_after(self, name: str, slot: _Slot) -> None:
         if self.signer is None:
             return
-        key = csr.new_key()
+        kind = KeyType(self._config.key_type or KeyType.P256)
+        key = csr.new_key() if kind is KeyType.P256 else await asyncio.to_thread(new_key, kind)
         try:
             answer = await self.signer.sign(str(slot.spiffe_id), csr.request(key, str(slot.spiffe_id)))
             fresh = identity(csr.key_pem(key), answer.chain)

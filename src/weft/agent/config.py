@@ -24,6 +24,7 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     the authority's own choice. `envoy` is the binary, found by itself when empty. `metrics` is the loopback address of
     the Prometheus page; empty: none. `proxy_heap` is how many bytes each Envoy may hold (0: a quarter of the machine's memory, at
     least 512 MiB), `proxy_connections` how many connections of callers (0: as many as it may have files open).
+    `key_type` is of workloads' keys; empty: ECDSA P-256.
     """
 
     node: str
@@ -42,6 +43,7 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log_format: str = "text"
     proxy_heap: int = 0
     proxy_connections: int = 0
+    key_type: str = ""
 
     @property
     def directory(self) -> Path:

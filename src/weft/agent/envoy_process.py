@@ -41,6 +41,11 @@ def admin_socket(run: Path, key: str) -> Path:
     return run / f"e-{blake2b(key.encode(), digest_size=4).hexdigest()}.sock"
 
 
+def identity_socket(run: Path, key: str) -> Path:
+    """Where the Envoy of `key` shows its certificate."""
+    return run / f"i-{blake2b(key.encode(), digest_size=4).hexdigest()}.sock"
+
+
 class EnvoyProcess:
     """The Envoy of one instance."""
 
@@ -52,6 +57,7 @@ class EnvoyProcess:
         self._folder = config.directory / "envoy" / instance.key.replace("/", "_")
         self.name = process_name(instance.key)
         self.admin = admin_socket(Path(config.run), instance.key)
+        self.identity = identity_socket(Path(config.run), instance.key)
         self.pid = 0
 
     async def start(self) -> None:
@@ -74,6 +80,7 @@ class EnvoyProcess:
             connections=self._config.proxy_connections or most_connections(getrlimit(RLIMIT_NOFILE)[1]),
             heap=self._config.proxy_heap or default_heap(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),
             edge=self._instance.gateway,
+            identity_socket=str(self.identity),
         )
 
     async def stop(self, grace: float = 2.0) -> None:
@@ -83,7 +90,8 @@ class EnvoyProcess:
     async def forget(self) -> None:
         """Removes what was written for it."""
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
-        await asyncio.to_thread(self.admin.unlink, missing_ok=True)
+        for socket in (self.admin, self.identity):
+            await asyncio.to_thread(socket.unlink, missing_ok=True)
 
     async def live(self) -> None:
         """Waits until it is live and listens wherever its instance needs it to."""

@@ -3,11 +3,13 @@
 Times are wall-clock seconds: a certificate's life goes on while a process is stopped or a machine sleeps.
 """
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 
 
@@ -25,9 +27,27 @@ class Identity:
         """Whether nobody accepts it any more."""
         return now >= self.not_after
 
+    @property
+    def issuer(self) -> str:
+        """SHA-256 of the certificate of who issued it; empty when the chain does not hold it."""
+        found = x509.load_pem_x509_certificates(self.chain)
+        return hashlib.sha256(found[1].public_bytes(serialization.Encoding.DER)).hexdigest() if len(found) > 1 else ""
+
+    @property
+    def leaf(self) -> str:
+        """SHA-256 of the certificate itself."""
+        leaf = x509.load_pem_x509_certificate(self.chain)
+        return hashlib.sha256(leaf.public_bytes(serialization.Encoding.DER)).hexdigest()
+
+    def leads_to(self, bundle: bytes) -> bool:
+        """Whether a root of the PEM `bundle` issued a certificate of the chain: who trusts only the bundle accepts it."""
+        roots = x509.load_pem_x509_certificates(bundle)
+        return any(_is_issued(each, root) for each in x509.load_pem_x509_certificates(self.chain) for root in roots)
+
     def renewal(self, jitter: float) -> float:
-        """When it is to be renewed: at half its life, moved by `jitter` (-1 to 1) tenths of its life."""
-        return self.not_before + (self.not_after - self.not_before) * (0.5 + 0.1 * jitter)
+        """When it is to be renewed: between 0.3 and 0.45 of its life, as `jitter` (-1 to 1) has it. So more than half of it is
+        always left, and who signs may be away for that long."""
+        return self.not_before + (self.not_after - self.not_before) * (0.375 + 0.075 * jitter)
 
 
 def identity(key: bytes, chain: bytes) -> Identity:
@@ -45,6 +65,14 @@ def identity(key: bytes, chain: bytes) -> Identity:
     return Identity(
         key, chain, leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp(), uris[0] if uris else ""
     )
+
+
+def _is_issued(of: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        of.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def _public_bytes(key: object) -> bytes:

@@ -20,6 +20,7 @@ from weft.agent.enrollment_client import EnrollmentClient
 from weft.agent.envoy_process import process_name
 from weft.agent.gateway_ports import Choice, Ports
 from weft.agent.held import HeldFiles
+from weft.agent.inspection import Inspection, Target
 from weft.agent.instance import Instance
 from weft.agent.limits import Limits
 from weft.agent.node_client import NodeClient
@@ -67,6 +68,7 @@ async def run(config: AgentConfig) -> None:
         calls,
     )
     certificates.connect(client, client.use)
+    registry.on_unheard = certificates.renew_node
     await agent.run()
 
 
@@ -97,6 +99,8 @@ class Agent:
         node.relay.rebind = self._rebind
         node.registry.on_lost = calls.restore
         node.registry.on_probes = self._probes_changed
+        self._inspection = Inspection(config, node.certificates, self._looked_at, self._sighted)
+        node.registry.on_look = self._inspection.ask
 
     async def run(self) -> None:
         """Everything, until cancelled."""
@@ -112,6 +116,7 @@ class Agent:
             tasks.create_task(self._workload_api().run())
             tasks.create_task(self._observe_envoys())
             tasks.create_task(self._share_calls())
+            tasks.create_task(self._inspection.run())
             tasks.create_task(self._follow_supervisor())
             await self._first_states()
             tasks.create_task(node.registry.run())
@@ -218,6 +223,16 @@ class Agent:
             workload.probe_changed()
 
     # What is seen
+
+    def _looked_at(self) -> list[Target]:
+        return [
+            Target(key, workload.envoy.identity, tuple(port.listen for port in workload.instance.inbound))
+            for key, workload in sorted(self._workloads.items())
+        ]
+
+    def _sighted(self, sightings: list[node_pb2.Sighting]) -> None:
+        self._node.registry.sightings = sightings
+        self._node.registry.hasten()
 
     def _admin_socket(self, key: str) -> Path | None:
         workload = self._workloads.get(key)

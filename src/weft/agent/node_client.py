@@ -111,9 +111,10 @@ class NodeClient:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    async def sign(self, spiffe_id: str, csr: bytes) -> node_pb2.Certificate:
-        """A certificate for a workload of this node, or for the node. Raises Refused or Unreachable."""
-        request = node_pb2.SignRequest(spiffe_id=spiffe_id, csr=csr)
+    async def sign(self, spiffe_id: str, csr: bytes, root: str = "") -> node_pb2.Certificate:
+        """A certificate for a workload of this node, or for the node; with `root` (SHA-256) one to try with who trusts that
+        root. Raises Refused or Unreachable."""
+        request = node_pb2.SignRequest(spiffe_id=spiffe_id, csr=csr, root=root)
         answer: node_pb2.Certificate = await self._asked(node_pb2_grpc.CertificatesStub, "Sign", request)
         return answer
 

@@ -19,6 +19,7 @@ from weft.proto import node_pb2, node_pb2_grpc
 LOG = logging.getLogger(__name__)
 HEARTBEAT = 2.0
 SILENCE = 3.0  # unanswered for so long, a peer that answered heartbeats before is taken for stuck
+_UNHEARD = 8  # streams in a row that ended at once
 _BACK_OFF = (0.05, 0.1, 0.2, 0.4)
 
 
@@ -46,7 +47,8 @@ class _Stream:
 
 class RegistryClient:
     """Says what the node runs. `on_bundle` takes the trust bundle, `on_refused` why a workload was not taken, `on_trust` whom to
-    trust beside."""
+    trust beside, `on_look` what the control plane wants looked at; `sightings` is what the next report takes along of that.
+    `on_unheard` is called while no stream comes about."""
 
     def __init__(
         self,
@@ -67,6 +69,9 @@ class RegistryClient:
         self.telemetry = Telemetry()
         self.on_lost: Callable[[Sequence[node_pb2.CallCounters]], None] = lambda _: None  # calls that nobody took
         self.on_probes: Callable[[node_pb2.Probes], None] = lambda _: None  # takes the probes of WorkloadGroups
+        self.sightings: Sequence[node_pb2.Sighting] = ()
+        self.on_unheard: Callable[[], None] = lambda: None
+        self.on_look: Callable[[node_pb2.Look], None] = lambda look: None
 
     @property
     def connected(self) -> bool:
@@ -136,6 +141,8 @@ class RegistryClient:
             finally:
                 self._stream = None
             attempt = 0 if time.monotonic() - began > 1 else attempt + 1
+            if attempt % _UNHEARD == _UNHEARD - 1:
+                self.on_unheard()
             await asyncio.sleep(_BACK_OFF[min(attempt, len(_BACK_OFF) - 1)])
 
     async def _converse(self, channel: grpc.aio.Channel) -> None:
@@ -186,6 +193,7 @@ class RegistryClient:
         telemetry, self.telemetry = self.telemetry, Telemetry()
         if telemetry.calls:
             stream.calls[stream.sequence] = telemetry.calls
+        sightings, self.sightings = self.sightings, ()
         return node_pb2.NodeReport(
             complete=complete,
             upsert=[self._workloads[key] for key in changed if key in self._workloads],
@@ -194,6 +202,7 @@ class RegistryClient:
             latencies=telemetry.latencies,
             proxies=telemetry.proxies,
             calls=telemetry.calls,
+            sightings=sightings,
             sequence=stream.sequence,
         )
 
@@ -207,6 +216,8 @@ class RegistryClient:
             self._on_trust(reply.trust)
         if reply.HasField("probes"):
             self.on_probes(reply.probes)
+        if reply.HasField("look"):
+            self.on_look(reply.look)
         if reply.refused:
             LOG.warning("workload refused reason=%r", reply.refused)
             self._on_refused(reply.refused)

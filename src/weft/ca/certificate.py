@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from weft.ca.csr import PublicKey
+from weft.ca.csr import PrivateKey, PublicKey
 
 ROOT_LIFE = timedelta(days=3652)
 BACKDATED = timedelta(seconds=60)
@@ -30,7 +30,7 @@ _SIGNS_HANDSHAKES = x509.KeyUsage(True, False, False, False, False, False, False
 class Issuer:
     """A key that signs certificates, and the certificate that says so."""
 
-    key: ec.EllipticCurvePrivateKey
+    key: PrivateKey
     certificate: x509.Certificate
 
 
@@ -50,22 +50,54 @@ def name(common_name: str, *organizations: str) -> x509.Name:
 
 
 def root(
-    key: ec.EllipticCurvePrivateKey, subject: x509.Name, now: datetime, uri: str = "", path_length: int = 1
+    key: PrivateKey,
+    subject: x509.Name,
+    now: datetime,
+    uri: str = "",
+    path_length: int = 1,
+    life: timedelta = ROOT_LIFE,
 ) -> x509.Certificate:
-    """A self-signed certificate for ten years. `uri`: the trust domain's own SPIFFE ID."""
-    builder = _builder(subject, subject, key.public_key(), now - BACKDATED, now + ROOT_LIFE)
+    """A self-signed certificate, for ten years by default. `uri`: the trust domain's own SPIFFE ID."""
+    builder = _builder(subject, subject, key.public_key(), now - BACKDATED, now + life)
     builder = _signing(builder, key.public_key(), path_length, uri)
     return builder.sign(key, hashes.SHA256())
 
 
 def intermediate(
-    public: ec.EllipticCurvePublicKey, issuer: Issuer, subject: x509.Name, lifetime: timedelta, now: datetime, uri: str = ""
+    public: PublicKey, issuer: Issuer, subject: x509.Name, lifetime: timedelta, now: datetime, uri: str = ""
 ) -> x509.Certificate:
     """A certificate that may sign leaves only, and ends no later than its issuer's."""
     end = min(now + lifetime, issuer.certificate.not_valid_after_utc)
     builder = _builder(subject, issuer.certificate.subject, public, now - BACKDATED, end)
     builder = _signing(builder, public, 0, uri).add_extension(_authority_key(issuer), critical=False)
     return builder.sign(issuer.key, hashes.SHA256())
+
+
+def intermediate_request(key: PrivateKey, trust_domain: str) -> bytes:
+    """A request (PEM) for an intermediate of a trust domain, which says what it is to be."""
+    names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(f"spiffe://{trust_domain}")])
+    builder = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(name(f"{trust_domain} intermediate", "weft"))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_SIGNS_CERTIFICATES, critical=True)
+        .add_extension(names, critical=False)
+    )
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def cross(certified: x509.Certificate, issuer: Issuer, now: datetime) -> x509.Certificate:
+    """The authority `certified`, vouched for by another root: who trusts only that one can follow the way too. It says of
+    itself what `certified` says, and ends with the first of both (RFC 4210, 4.4: new with old)."""
+    end = min(certified.not_valid_after_utc, issuer.certificate.not_valid_after_utc)
+    public = certified.public_key()
+    if not isinstance(public, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
+        raise ValueError("the key of the certificate is neither EC nor RSA")
+    builder = _builder(certified.subject, issuer.certificate.subject, public, now - BACKDATED, end)
+    for each in certified.extensions:
+        if not isinstance(each.value, x509.AuthorityKeyIdentifier):
+            builder = builder.add_extension(each.value, each.critical)
+    return builder.add_extension(_authority_key(issuer), critical=False).sign(issuer.key, hashes.SHA256())
 
 
 def leaf(public: PublicKey, what: Leaf, issuer: Issuer, lifetime: timedelta, now: datetime) -> x509.Certificate:
@@ -89,6 +121,11 @@ def leaf(public: PublicKey, what: Leaf, issuer: Issuer, lifetime: timedelta, now
 def pem(*certificates: x509.Certificate) -> bytes:
     """The certificates, one after the other."""
     return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates)
+
+
+def der(certificate: x509.Certificate) -> bytes:
+    """The certificate as it stands on the wire."""
+    return certificate.public_bytes(serialization.Encoding.DER)
 
 
 def distinct(certificates: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
@@ -138,5 +175,8 @@ def _signing(builder: x509.CertificateBuilder, public: PublicKey, path_length: i
 
 
 def _authority_key(issuer: Issuer) -> x509.AuthorityKeyIdentifier:
-    identifier = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    try:
+        identifier = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:  # an operator's own
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)

@@ -9,11 +9,13 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 MAX_BYTES = 16 * 1024
 MAX_RSA_BITS = 8192  # a larger key only costs the verifier time
 
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 _CURVES = (ec.SECP256R1, ec.SECP384R1)
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _UNREADABLE = (
@@ -35,7 +37,7 @@ def new_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def key_pem(key: PrivateKey) -> bytes:
     """The private key as PKCS#8 PEM, not encrypted."""
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
@@ -48,7 +50,7 @@ def private_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def request(key: ec.EllipticCurvePrivateKey, spiffe_id: str) -> bytes:
+def request(key: PrivateKey, spiffe_id: str) -> bytes:
     """A request (DER) for a certificate of `spiffe_id`, signed with `key`."""
     name = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(spiffe_id)])
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(name, critical=True)
@@ -83,7 +85,7 @@ def verified_key(der: bytes, spiffe_id: str) -> PublicKey:
     return key
 
 
-def public_der(key: PublicKey) -> bytes:
+def public_der(key: CertificatePublicKeyTypes) -> bytes:
     """A public key's bytes: equal for equal keys."""
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 

@@ -14,13 +14,14 @@ from cryptography import x509
 
 from weft.ca import certificate
 from weft.ca.attestation import Grants, JoinTokens, RefusedToken, is_node_name, may, node_identity, node_name
-from weft.ca.authority import Authority, Issued, Untrusted
+from weft.ca.authority import Authority, Issued, NotSigned, Untrusted
 from weft.ca.csr import MAX_BYTES, InvalidRequest, is_proven, public_der, verified_key
 from weft.ca.transport.server import Context, Peers, RefusalLog, abort, address
 from weft.identity import SpiffeId, spiffe_id
 from weft.proto import node_pb2, node_pb2_grpc
 
 DEADLINE = 5.0  # seconds that one request may take us
+TRIAL_LIFE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,16 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """What both services need: the authority of the moment, the operator's grants and settings, and a clock."""
+    """What both services need: the authority of the moment, the operator's grants and settings, and a clock. `toward` is the
+    authority that can sign under the root of a fingerprint, for trying who trusts it; `certified` is told until when a node has a
+    certificate."""
 
     authority: Callable[[], Authority]
     grants: Grants
     lifetimes: Lifetimes
     now: Callable[[], datetime]
+    toward: Callable[[str], Authority | None] = lambda root: None
+    certified: Callable[[str, datetime], None] = lambda node, until: None
 
 
 class EnrollmentServicer(node_pb2_grpc.EnrollmentServicer):  # type: ignore[misc]  # generated, without types
@@ -65,6 +70,8 @@ class EnrollmentServicer(node_pb2_grpc.EnrollmentServicer):  # type: ignore[misc
                 grpc.StatusCode.UNAUTHENTICATED,
                 "the join token is not valid: unknown, used, expired, or for another node",
             )
+        except NotSigned as error:
+            await abort(context, grpc.StatusCode.UNAVAILABLE, str(error))
         except InvalidRequest as error:
             self._refusals.refuse(address(context), "certificate request", str(error))
             await abort(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
@@ -73,7 +80,9 @@ class EnrollmentServicer(node_pb2_grpc.EnrollmentServicer):  # type: ignore[misc
         """A node's next certificate, when it could not renew in time."""
         self._arrived(context.peer())
         try:
-            return _message(self._renewed(request))
+            return _message(await self._renewed(request))
+        except NotSigned as error:
+            await abort(context, grpc.StatusCode.UNAVAILABLE, str(error))
         except InvalidRequest as error:
             self._refusals.refuse(address(context), "certificate request", str(error))
             await abort(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
@@ -88,9 +97,9 @@ class EnrollmentServicer(node_pb2_grpc.EnrollmentServicer):  # type: ignore[misc
         identity = node_identity(authority.trust_domain, request.node)
         key = public_der(verified_key(request.csr, str(identity)))
         await asyncio.to_thread(self._tokens.consume, request.token, request.node, now, key)
-        return authority.issue(request.csr, identity, self._office.lifetimes.node, now)
+        return await _certified(self._office, authority, request.csr, identity, self._office.lifetimes.node)
 
-    def _renewed(self, request: node_pb2.RenewRequest) -> Issued:
+    async def _renewed(self, request: node_pb2.RenewRequest) -> Issued:
         if len(request.certificates) > MAX_BYTES:
             raise Untrusted("the chain is too large")
         authority, now = self._office.authority(), self._office.now()
@@ -99,7 +108,7 @@ class EnrollmentServicer(node_pb2_grpc.EnrollmentServicer):  # type: ignore[misc
         verified_key(request.csr, str(identity))
         if not is_proven(old, request.csr, request.signature):
             raise Untrusted("the request is not signed with the key of the expired certificate")
-        return authority.issue(request.csr, identity, self._office.lifetimes.node, now)
+        return await _certified(self._office, authority, request.csr, identity, self._office.lifetimes.node)
 
     def _node(self, old: x509.Certificate, trust_domain: str) -> SpiffeId:
         identity = _identity(old)
@@ -122,13 +131,28 @@ class CertificatesServicer(node_pb2_grpc.CertificatesServicer):  # type: ignore[
         """A certificate of an identity that the calling node was granted."""
         node = await self._peers.node(context)
         identity = await self._granted(request.spiffe_id, node, context)
-        lifetimes = self._office.lifetimes
-        life = lifetimes.node if node_name(identity) else lifetimes.workload
+        authority, life = self._office.authority(), self._life(identity)
         try:
-            return _message(self._office.authority().issue(request.csr, identity, life, self._office.now()))
+            if request.root:
+                trial = await self._trial(request.root, identity, context)
+                return _message(await issued(trial, request.csr, identity, TRIAL_LIFE, self._office.now()))
+            return _message(await _certified(self._office, authority, request.csr, identity, life))
+        except NotSigned as error:
+            await abort(context, grpc.StatusCode.UNAVAILABLE, str(error))
         except InvalidRequest as error:
             self._peers.refusals.refuse(node, "certificate request", str(error))
             await abort(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
+
+    def _life(self, identity: SpiffeId) -> timedelta:
+        lifetimes = self._office.lifetimes
+        return lifetimes.node if node_name(identity) else lifetimes.workload
+
+    async def _trial(self, root: str, identity: SpiffeId, context: Context) -> Authority:
+        """Who signs what a proxy is tried with: for the node itself alone."""
+        found = self._office.toward(root) if node_name(identity) else None
+        if found is None:
+            await abort(context, grpc.StatusCode.FAILED_PRECONDITION, "there is no such root to be tried")
+        return found
 
     async def _granted(self, text: str, node: str, context: Context) -> SpiffeId:
         try:
@@ -140,6 +164,21 @@ class CertificatesServicer(node_pb2_grpc.CertificatesServicer):  # type: ignore[
             self._peers.refusals.refuse(node, "identity not granted", text)
             await abort(context, grpc.StatusCode.PERMISSION_DENIED, f"the node {node} is not granted {identity}")
         return identity
+
+
+async def _certified(office: Office, authority: Authority, request: bytes, identity: SpiffeId, life: timedelta) -> Issued:
+    """A certificate, and who has to know of it knows."""
+    made = await issued(authority, request, identity, life, office.now())
+    if node := node_name(identity):
+        office.certified(node, made.not_after)
+    return made
+
+
+async def issued(authority: Authority, request: bytes, identity: SpiffeId, life: timedelta, now: datetime) -> Issued:
+    """As the authority issues it; a signer elsewhere is waited for in a thread. Raises InvalidRequest and NotSigned."""
+    if authority.external is None:
+        return authority.issue(request, identity, life, now)
+    return await asyncio.to_thread(authority.issue, request, identity, life, now)
 
 
 def _identity(of: x509.Certificate) -> SpiffeId | None:

@@ -49,6 +49,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("stat", "weft.cli.stat", "Show who calls what: requests a second, success, p99, mTLS.", _SEE),
     Command("proxies", "weft.cli.proxies", "List proxies: sync state, version, certificate.", _SEE),
     Command("proxy", "weft.cli.proxy", "Look into a proxy: `weft proxy config SERVICE clusters`.", _SEE),
+    Command("ca", "weft.cli.ca", "Look after the certificate authority: status, verify, rotate.", _SEE),
     Command("compile", "weft.cli.compile", "Print what a proxy would get, with no server running.", _SEE),
     Command("audit", "weft.cli.audit", "List who changed what, and what it was before.", _SEE),
     Command("support", "weft.cli.support", "Collect what somebody who helps needs to see, without secrets.", _PARTS),

@@ -1,5 +1,6 @@
 """`weft serve`: the control plane."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,7 @@ def serve(
     kubernetes_token_file: Annotated[str, typer.Option(help="A file with the token that the API server is asked with.")] = "",
     kubernetes_ca: Annotated[str, typer.Option(help="A PEM file with the roots of the keys' host or the API server.")] = "",
     kubernetes_audience: Annotated[str, typer.Option(help="The audience that tokens of service accounts must be for.")] = "weft",
+    ca_settings: Annotated[Path | None, typer.Option(help="A file with what x-weft.ca says of the authority.")] = None,
     certificate_lifetime: Annotated[str, typer.Option(help="Of workload certificates, such as 24h.")] = "24h",
     jwks_refresh: Annotated[
         str, typer.Option(envvar="WEFT_JWKS_REFRESH", help="How often the keys of token issuers (jwksUri) are fetched anew.")
@@ -62,9 +64,11 @@ def serve(
     from weft.cli.times import seconds
 
     prepare()
+    from weft.ca.succession_files import BrokenFolder
     from weft.ca.workloads.kubernetes import KubernetesSettings
     from weft.controlplane.api_tokens import OidcSettings
     from weft.controlplane.api_tokens import oidc_role as oidc_role_of
+    from weft.controlplane.authority_settings import Unusable
     from weft.controlplane.config import ServeConfig, address
     from weft.controlplane.main import run
 
@@ -92,6 +96,7 @@ def serve(
             kubernetes=cluster,
             trust_domain_aliases=tuple(trust_domain_alias or ()),
             supervisor=supervisor,
+            ca_settings=ca_settings,
             certificate_lifetime=seconds(certificate_lifetime),
             jwks_refresh=seconds(jwks_refresh),
             jwks_authorities=jwks_ca,
@@ -103,4 +108,8 @@ def serve(
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    asyncio.run(run(config))
+    try:
+        asyncio.run(run(config))
+    except (Unusable, BrokenFolder) as problem:
+        print(f"weft: {problem}", file=sys.stderr)
+        raise typer.Exit(1) from None

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from weft.cli.settings import LogFormat, settings
+from weft.supervisor.application import Application
 from weft.supervisor.compose import Decoded, decode
 from weft.supervisor.config import STOPPING, SupervisorConfig
 from weft.supervisor.control_client import ControlClient, NotRunning, RequestRefused, answer
@@ -47,6 +48,7 @@ def up(
     decoded = _decoded(path, profiles)
     if decoded.application is None:
         raise typer.Exit(1)
+    _check_authority(decoded.application)
     _check_envoy()
     config = SupervisorConfig(
         file=str(path),
@@ -88,6 +90,25 @@ def _decoded(path: Path, profiles: tuple[str, ...]) -> Decoded:
     for found in decoded.findings:
         print(found, file=sys.stderr)
     return decoded
+
+
+def _check_authority(application: Application) -> None:
+    """Ends here, with what is wrong, when the authority that the file names cannot be one."""
+    if not application.authority:
+        return
+    import json
+    from datetime import UTC, datetime
+
+    from weft.controlplane.authority_settings import Unusable, findings, settings
+
+    try:
+        found = findings(settings(json.loads(application.authority)), application.trust_domain, datetime.now(UTC))
+    except Unusable as problem:
+        _fail(str(problem))
+    for each in found:
+        print(each, file=sys.stderr)
+    if found:
+        raise typer.Exit(1)
 
 
 def _check_envoy() -> None:

@@ -25,6 +25,7 @@ class ServeConfig:
     trust_domain: str = "cluster.local"
     trust_domain_aliases: tuple[str, ...] = ()
     kubernetes: KubernetesSettings | None = None  # whose service accounts may join
+    ca_settings: Path | None = None
     domain: str = "cluster.local"
     root_namespace: str = "istio-system"
     certificate_lifetime: float = 24 * 3600.0

@@ -10,17 +10,31 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from starlette.routing import Route
+
 from weft import __version__
+from weft.ca.alarms import Alarm
 from weft.ca.attestation import JoinTokens, node_name, subject
-from weft.ca.folder import CurrentAuthority, Folder
+from weft.ca.folder import CurrentAuthority
 from weft.ca.jwt.keys import JwtKeys
 from weft.ca.jwt.server import TokensServicer
+from weft.ca.nodes import CertifiedNodes
 from weft.ca.server import CertificatesServicer, EnrollmentServicer, Lifetimes, Office
 from weft.ca.transport.own_certificate import OwnCertificate
 from weft.ca.transport.server import NODES, STRANGERS, Listener, Peers, RefusalLog, keep
 from weft.ca.workloads.kubernetes import Kubernetes
 from weft.ca.workloads.server import AttestationServicer
-from weft.controlplane import access_routes, addresses, call_list, collector, extension, metrics, proxy_list
+from weft.controlplane import (
+    access_routes,
+    addresses,
+    authority_api,
+    authority_settings,
+    call_list,
+    collector,
+    extension,
+    metrics,
+    proxy_list,
+)
 from weft.controlplane.admission import Judge
 from weft.controlplane.alarms import Alarms
 from weft.controlplane.api.admission import Admission
@@ -30,6 +44,8 @@ from weft.controlplane.api_access import ApiAccess
 from weft.controlplane.api_tokens import ApiTokens
 from weft.controlplane.asked_protocols import AskedProtocols
 from weft.controlplane.audit_log import AuditLog
+from weft.controlplane.authority_rotation import AuthorityRotation
+from weft.controlplane.authority_settings import AuthorityConfig
 from weft.controlplane.call_record import CallRecord
 from weft.controlplane.canary.canary import Canary
 from weft.controlplane.config import ServeConfig
@@ -68,7 +84,7 @@ Adds = Callable[[Any], None]
 """Adds a service to a gRPC server."""
 
 log = logging.getLogger("weft.controlplane")
-_BUNDLE_PERIOD = 10.0  # seconds between two looks at the roots
+_TRUST_PERIOD = 10.0  # seconds between two looks at whom to trust beside our own roots
 _DEMAND_PERIOD = 1.0  # seconds between two looks at where requests come from
 _REGISTRATION = 5.0  # seconds that a proxy's stream waits for its registration
 
@@ -117,6 +133,10 @@ class ControlPlane:
         self._limiter = LimiterClient(config.supervisor)
         self._tokens = JoinTokens(config.home / "ca" / "tokens.db")
         self._jwt_keys = JwtKeys(config.home / "ca" / "jwt-keys.json", now)
+        self._nodes = CertifiedNodes(config.home / "ca" / "nodes.json")
+        self._ca_alarms: Callable[[], tuple[Alarm, ...]] = tuple
+        self._ends: Callable[[], tuple[tuple[str, float], ...]] = tuple
+        self._authority_routes: tuple[Route, ...] = ()
         self._refusals = RefusalLog()
         self._stopping = asyncio.Event()
         self._granted = asyncio.Event()
@@ -127,12 +147,16 @@ class ControlPlane:
         """Until SIGTERM or SIGINT."""
         await self._load()
         home = self._config.home
-        authority = CurrentAuthority(Folder(home / "ca", self._config.trust_domain), now)
+        said = authority_settings.read(self._config.ca_settings) if self._config.ca_settings else AuthorityConfig()
+        authority = await asyncio.to_thread(authority_settings.authority, said, home / "ca", self._config.trust_domain, now)
         own = OwnCertificate(authority, now)
         nodes, strangers = Listener("nodes", own, NODES, mutual=True), Listener("enrollment", own, STRANGERS, mutual=False)
         xds = await self._listen(nodes, "xds", self._config.xds, self._for_nodes(authority, nodes))
         enroll = await self._listen(strangers, "enroll", self._config.enroll, self._for_strangers(authority, strangers))
+        rotation = AuthorityRotation(authority, (nodes, strangers), self._registrations, self._registry, self._nodes, now)
+        self._ca_alarms, self._ends = rotation.alarms, rotation.ends
         access = ApiAccess(home, self._config.name, now)
+        self._authority_routes = authority_api.routes(authority, rotation)
         api = self._api(access)
         numbers = PlainServer(metrics.page(self._metrics), addresses.wanted(home, "metrics", self._config.metrics))
         bundle = BundleEndpoint(
@@ -152,7 +176,7 @@ class ControlPlane:
             self._key_sets.run(),
             self._recheck(),
             self._follow_groups(),
-            self._keep_bundle(authority),
+            rotation.run(),
             self._keep_trust(),
             self._domains.run(),
             bundle.run(),
@@ -216,7 +240,7 @@ class ControlPlane:
 
     def _office(self, authority: CurrentAuthority) -> Office:
         lifetimes = Lifetimes(workload=timedelta(seconds=self._config.certificate_lifetime))
-        return Office(authority, self._grants, lifetimes, now)
+        return Office(authority, self._grants, lifetimes, now, authority.toward, self._nodes.certified)
 
     async def _listen(self, listener: Listener, role: str, address: Address, services: tuple[Adds, ...]) -> Address:
         wanted = self._wanted(role, address)
@@ -233,7 +257,7 @@ class ControlPlane:
             self._store,
             admit=self._admit,
             version=version(__version__),
-            extensions=routes,
+            extensions=(*routes, *self._authority_routes),
             stopping=self._stopping,
             note=self._audit.write,
             verify=self._api_tokens.verify if self._api_tokens else None,
@@ -285,20 +309,11 @@ class ControlPlane:
             self._granted.clear()
             await self._registry.recheck()
 
-    async def _keep_bundle(self, authority: CurrentAuthority) -> None:
-        """Tells agents when the roots to trust have changed."""
-        told = authority().bundle
-        while True:
-            await asyncio.sleep(_BUNDLE_PERIOD)
-            if (bundle := authority().bundle) != told:
-                await self._registrations.publish_bundle(bundle)
-                told = bundle
-
     async def _keep_trust(self) -> None:
-        """Tells agents when whom to trust beside has changed."""
+        """Tells agents when it has changed whom they trust beside the mesh's own roots."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_BUNDLE_PERIOD):
+                async with asyncio.timeout(_TRUST_PERIOD):
                     await self._domains.changed.wait()
             self._domains.changed.clear()
             await self._registrations.publish_trust(self._trust())
@@ -379,6 +394,9 @@ class ControlPlane:
             words = "Seconds since the bundle of a federated trust domain was read."
             yield metrics.Metric("weft_federated_bundle_age_seconds", "gauge", words, age, {"trust_domain": name})
         yield metrics.Metric("weft_services", "gauge", "Services in the mesh.", len(mesh.services))
+        for name, end in self._ends():
+            yield metrics.Metric(f"weft_ca_{name}_expiry_seconds", "gauge", f"When the {name} certificate ends (Unix).", end)
+        yield metrics.Metric("weft_ca_alarms", "gauge", "Certificates that end too soon.", len(self._ca_alarms()))
         yield metrics.Metric("weft_store_revision", "gauge", "The store's revision that is in effect.", self._reconciler.revision)
 
 

@@ -68,6 +68,7 @@ class _Stream:
     bundle: bytes = b""
     trust: node_pb2.Trust | None = None
     probes: node_pb2.Probes = field(default_factory=node_pb2.Probes)
+    look: int = 0
     ended: str = ""
     reader: asyncio.Task[None] | None = None
 
@@ -99,6 +100,8 @@ class RegistryServicer(node_pb2_grpc.RegistryServicer):  # type: ignore[misc]  #
         self._trust = trust
         self._probes = probes
         self._streams: dict[str, _Stream] = {}
+        self._look = node_pb2.Look()
+        self.on_sightings: Callable[[str, Sequence[node_pb2.Sighting]], None] = lambda node, sightings: None
         registry.on_expired = self._expired
 
     async def publish_bundle(self, bundle: bytes) -> None:
@@ -140,6 +143,17 @@ class RegistryServicer(node_pb2_grpc.RegistryServicer):  # type: ignore[misc]  #
         if stream.ended:
             await context.abort(grpc.StatusCode.ABORTED, stream.ended)
 
+    @property
+    def nodes(self) -> frozenset[str]:
+        """The nodes whose agents are connected."""
+        return frozenset(self._streams)
+
+    async def look(self, look: node_pb2.Look) -> None:
+        """Has all agents look at what their proxies serve; an agent that comes later is told so too. `on_sightings` is told
+        what they saw."""
+        self._look = look
+        await asyncio.gather(*(self._send(stream, stream.sequence) for stream in tuple(self._streams.values())))
+
     def _opened(self, node: str, context: Context) -> _Stream:
         if older := self._streams.get(node):
             older.end("a newer stream of this node replaced this one")
@@ -171,6 +185,9 @@ class RegistryServicer(node_pb2_grpc.RegistryServicer):  # type: ignore[misc]  #
         for name, reason in refused.items():
             self._peers.refusals.refuse(node, f"workload {name}", reason)
         self._observe(node, message)
+        mine = self._registry.node_of
+        if seen := [one for one in message.sightings if not one.proxy or mine(one.proxy) == node]:
+            self.on_sightings(node, seen)
         await self._send(stream, message.sequence, refused)
 
     def _observe(self, node: str, message: node_pb2.NodeReport) -> None:
@@ -187,6 +204,9 @@ class RegistryServicer(node_pb2_grpc.RegistryServicer):  # type: ignore[misc]  #
     async def _send(self, stream: _Stream, sequence: int, refused: Mapping[str, str] = {}) -> None:
         async with stream.writing:
             reply = node_pb2.NodeReply(sequence=sequence, refused="; ".join(refused.values())[:_LONGEST_REFUSAL])
+            if stream.look != self._look.number:
+                reply.look.CopyFrom(self._look)
+                stream.look = self._look.number
             if stream.bundle != self._bundle:
                 reply.bundle = stream.bundle = self._bundle
             if self._trust is not None and stream.trust != self._trust:

@@ -8,6 +8,7 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/bootstrap/v3/bootstrap
 from collections.abc import Mapping
 from typing import Any
 
+from weft.envoy.identity_listener import identity_listener
 from weft.envoy.names import INNER_LISTENER, LIMITER
 from weft.envoy.overload import LEAST_HEAP, overload_manager
 
@@ -81,9 +82,11 @@ def bootstrap(
     connections: int = MOST_CONNECTIONS,
     heap: int = LEAST_HEAP,
     edge: bool = False,
+    identity_socket: str = "",
 ) -> dict[str, Any]:
     """The bootstrap of one sidecar or gateway, as JSON. `cluster` is its service's name; `locality` region, zone, sub-zone;
-    `connections` how many of callers it takes at once, `heap` how many bytes it may hold. `edge`: its callers are strangers."""
+    `connections` how many of callers it takes at once, `heap` how many bytes it may hold. `edge`: its callers are strangers.
+    At `identity_socket` it shows its certificate (empty: nowhere)."""
     region, zone, sub_zone = locality
     return {
         "node": {
@@ -94,7 +97,8 @@ def bootstrap(
         },
         "admin": {"address": _pipe(admin_socket), "ignore_global_conn_limit": True},
         "static_resources": {
-            "clusters": [_cluster(XDS_CLUSTER, xds_socket), _cluster(LIMITER, limiter_socket(xds_socket)), inner_cluster()]
+            "clusters": [_cluster(XDS_CLUSTER, xds_socket), _cluster(LIMITER, limiter_socket(xds_socket)), inner_cluster()],
+            "listeners": [identity_listener(identity_socket)] if identity_socket else [],
         },
         "dynamic_resources": {
             "ads_config": {

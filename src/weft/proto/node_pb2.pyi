@@ -47,12 +47,14 @@ class AttestRequest(_message.Message):
     def __init__(self, join_token: _Optional[str] = ..., kubernetes_token: _Optional[str] = ..., csr: _Optional[bytes] = ...) -> None: ...
 
 class SignRequest(_message.Message):
-    __slots__ = ("spiffe_id", "csr")
+    __slots__ = ("spiffe_id", "csr", "root")
     SPIFFE_ID_FIELD_NUMBER: _ClassVar[int]
     CSR_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
     spiffe_id: str
     csr: bytes
-    def __init__(self, spiffe_id: _Optional[str] = ..., csr: _Optional[bytes] = ...) -> None: ...
+    root: str
+    def __init__(self, spiffe_id: _Optional[str] = ..., csr: _Optional[bytes] = ..., root: _Optional[str] = ...) -> None: ...
 
 class Certificate(_message.Message):
     __slots__ = ("chain", "bundle", "not_after")
@@ -258,14 +260,45 @@ class CallCounters(_message.Message):
     last_seen: int
     def __init__(self, proxy: _Optional[str] = ..., port: _Optional[int] = ..., identity: _Optional[str] = ..., address: _Optional[str] = ..., transport: _Optional[str] = ..., method: _Optional[str] = ..., host: _Optional[str] = ..., path: _Optional[str] = ..., denied_by: _Optional[str] = ..., shadow: _Optional[str] = ..., count: _Optional[int] = ..., first_seen: _Optional[int] = ..., last_seen: _Optional[int] = ...) -> None: ...
 
+class Sighting(_message.Message):
+    __slots__ = ("proxy", "look", "chain", "accepts", "refuses", "held", "problem", "leaf")
+    PROXY_FIELD_NUMBER: _ClassVar[int]
+    LOOK_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTS_FIELD_NUMBER: _ClassVar[int]
+    REFUSES_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    LEAF_FIELD_NUMBER: _ClassVar[int]
+    proxy: str
+    look: int
+    chain: _containers.RepeatedScalarFieldContainer[bytes]
+    accepts: _containers.RepeatedScalarFieldContainer[str]
+    refuses: _containers.RepeatedScalarFieldContainer[str]
+    held: str
+    problem: str
+    leaf: str
+    def __init__(self, proxy: _Optional[str] = ..., look: _Optional[int] = ..., chain: _Optional[_Iterable[bytes]] = ..., accepts: _Optional[_Iterable[str]] = ..., refuses: _Optional[_Iterable[str]] = ..., held: _Optional[str] = ..., problem: _Optional[str] = ..., leaf: _Optional[str] = ...) -> None: ...
+
+class Look(_message.Message):
+    __slots__ = ("number", "roots", "issuer")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ROOTS_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    roots: _containers.RepeatedScalarFieldContainer[str]
+    issuer: str
+    def __init__(self, number: _Optional[int] = ..., roots: _Optional[_Iterable[str]] = ..., issuer: _Optional[str] = ...) -> None: ...
+
 class NodeReport(_message.Message):
-    __slots__ = ("complete", "upsert", "remove", "edges", "latencies", "proxies", "sequence", "calls")
+    __slots__ = ("complete", "upsert", "remove", "edges", "latencies", "proxies", "sightings", "sequence", "calls")
     COMPLETE_FIELD_NUMBER: _ClassVar[int]
     UPSERT_FIELD_NUMBER: _ClassVar[int]
     REMOVE_FIELD_NUMBER: _ClassVar[int]
     EDGES_FIELD_NUMBER: _ClassVar[int]
     LATENCIES_FIELD_NUMBER: _ClassVar[int]
     PROXIES_FIELD_NUMBER: _ClassVar[int]
+    SIGHTINGS_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     CALLS_FIELD_NUMBER: _ClassVar[int]
     complete: bool
@@ -274,9 +307,10 @@ class NodeReport(_message.Message):
     edges: _containers.RepeatedCompositeFieldContainer[EdgeCounters]
     latencies: _containers.RepeatedCompositeFieldContainer[EdgeLatency]
     proxies: _containers.RepeatedCompositeFieldContainer[ProxyState]
+    sightings: _containers.RepeatedCompositeFieldContainer[Sighting]
     sequence: int
     calls: _containers.RepeatedCompositeFieldContainer[CallCounters]
-    def __init__(self, complete: _Optional[bool] = ..., upsert: _Optional[_Iterable[_Union[Workload, _Mapping]]] = ..., remove: _Optional[_Iterable[str]] = ..., edges: _Optional[_Iterable[_Union[EdgeCounters, _Mapping]]] = ..., latencies: _Optional[_Iterable[_Union[EdgeLatency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyState, _Mapping]]] = ..., sequence: _Optional[int] = ..., calls: _Optional[_Iterable[_Union[CallCounters, _Mapping]]] = ...) -> None: ...
+    def __init__(self, complete: _Optional[bool] = ..., upsert: _Optional[_Iterable[_Union[Workload, _Mapping]]] = ..., remove: _Optional[_Iterable[str]] = ..., edges: _Optional[_Iterable[_Union[EdgeCounters, _Mapping]]] = ..., latencies: _Optional[_Iterable[_Union[EdgeLatency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyState, _Mapping]]] = ..., sightings: _Optional[_Iterable[_Union[Sighting, _Mapping]]] = ..., sequence: _Optional[int] = ..., calls: _Optional[_Iterable[_Union[CallCounters, _Mapping]]] = ...) -> None: ...
 
 class ProbeHeader(_message.Message):
     __slots__ = ("name", "value")
@@ -330,15 +364,17 @@ class Probes(_message.Message):
     def __init__(self, groups: _Optional[_Mapping[str, Probe]] = ...) -> None: ...
 
 class NodeReply(_message.Message):
-    __slots__ = ("sequence", "bundle", "refused", "trust", "probes")
+    __slots__ = ("look", "sequence", "bundle", "refused", "trust", "probes")
+    LOOK_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     TRUST_FIELD_NUMBER: _ClassVar[int]
     PROBES_FIELD_NUMBER: _ClassVar[int]
+    look: Look
     sequence: int
     bundle: bytes
     refused: str
     trust: Trust
     probes: Probes
-    def __init__(self, sequence: _Optional[int] = ..., bundle: _Optional[bytes] = ..., refused: _Optional[str] = ..., trust: _Optional[_Union[Trust, _Mapping]] = ..., probes: _Optional[_Union[Probes, _Mapping]] = ...) -> None: ...
+    def __init__(self, look: _Optional[_Union[Look, _Mapping]] = ..., sequence: _Optional[int] = ..., bundle: _Optional[bytes] = ..., refused: _Optional[str] = ..., trust: _Optional[_Union[Trust, _Mapping]] = ..., probes: _Optional[_Union[Probes, _Mapping]] = ...) -> None: ...

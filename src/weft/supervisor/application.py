@@ -130,7 +130,7 @@ class Service:
 class Application:
     """The whole file. `resources` are absolute paths, `host` is where what is weft's own listens. `limiter_redis` is the URL of
     the Redis in which rate limits are counted; empty: the limiter counts itself. `proxy_heap` (bytes) and `proxy_connections`
-    bound each Envoy; 0: not said."""
+    bound each Envoy; 0: not said. `authority` is `x-weft.ca` as JSON, its paths absolute."""
 
     name: str
     file: Path
@@ -138,6 +138,7 @@ class Application:
     trust_domain: str = "cluster.local"
     trust_domain_aliases: tuple[str, ...] = ()
     certificate_lifetime: float = 0.0
+    authority: str = ""
     resources: tuple[Path, ...] = ()
     host: str = LOOPBACK
     limiter_redis: str = ""

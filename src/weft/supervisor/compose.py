@@ -3,6 +3,7 @@
 The form is the Compose specification's, for processes: https://github.com/compose-spec/compose-spec/blob/main/spec.md
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -236,12 +237,28 @@ class _Reading:
             trust_domain=str(said.get("trustDomain") or "cluster.local"),
             trust_domain_aliases=tuple(map(str, said.get("trustDomainAliases") or ())),
             certificate_lifetime=seconds(str(lifetime)) if lifetime else 0.0,
+            authority=_authority(said.get("ca"), self.file.parent),
             host=self._host(),
             proxy_heap=_bytes(str((said.get("proxies") or {}).get("heap") or "0")),
             proxy_connections=int(str((said.get("proxies") or {}).get("connections") or 0)),
             limiter_redis=str((said.get("limiter") or {}).get("redis") or ""),
             resources=tuple(self.file.parent / str(path) for path in ([resources] if isinstance(resources, str) else resources)),
         )
+
+
+_PATHS = frozenset(("folder", "certificate", "key", "chain", "root", "tokenFile", "secretIdFile", "caFile"))
+
+
+def _authority(said: object, folder: Path) -> str:
+    """`x-weft.ca` as JSON, with absolute paths; empty: nothing is said."""
+    return json.dumps(_absolute(said, folder), sort_keys=True) if isinstance(said, Mapping) and said else ""
+
+
+def _absolute(said: Mapping[str, object], folder: Path) -> dict[str, object]:
+    return {
+        name: _absolute(value, folder) if isinstance(value, Mapping) else str(folder / str(value)) if name in _PATHS else value
+        for name, value in said.items()
+    }
 
 
 def _of(service: str) -> Ref:

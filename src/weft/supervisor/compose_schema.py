@@ -148,6 +148,40 @@ SERVICE = _object(
     patternProperties={"^x-": {}},
 )
 
+_KEY_TYPE: Schema = {"type": "string", "enum": ["ECDSA-P256", "ECDSA-P384", "RSA-2048", "RSA-3072", "RSA-4096"]}
+_VAULT = _object(
+    {
+        "address": _about(_TEXT, "its URL"),
+        "role": _about(_TEXT, "the role of the PKI engine that signs"),
+        "mount": _about(_TEXT, "the path of the PKI engine; default pki"),
+        "tokenFile": _about(_TEXT, "a file with a token"),
+        "roleId": _about(_TEXT, "of AppRole, instead of a token"),
+        "secretIdFile": _about(_TEXT, "a file with AppRole's secret"),
+        "appRole": _about(_TEXT, "the path of AppRole; default approle"),
+        "namespace": _about(_TEXT, "of Vault Enterprise"),
+        "verbatim": _about({"type": "boolean"}, "have requests of workloads signed as they are (sign-verbatim)"),
+        "caFile": _about(_TEXT, "the roots of Vault's own certificate"),
+        "root": _about(_TEXT, "a file with roots to trust beside the one that Vault tells"),
+    },
+    required=["address", "role"],
+)
+_CA = _object(
+    {
+        "folder": _about(
+            _TEXT, "an authority of yours in Istio's layout: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem"
+        ),
+        "certificate": _about(_TEXT, "or its files: the certificate that signs"),
+        "key": _about(_TEXT, "its key"),
+        "chain": _about(_TEXT, "the certificates between it and the root"),
+        "root": _about(_TEXT, "the root"),
+        "rootLifetime": _about(_DURATION, "of a root that is made here; default 87648h (ten years)"),
+        "intermediateLifetime": _about(_DURATION, "of an intermediate that is made here; default 8760h (a year)"),
+        "keyType": _about(_KEY_TYPE, "of the keys of root and intermediate; default ECDSA-P256"),
+        "workloadKeyType": _about(_KEY_TYPE, "of the keys of workloads; default ECDSA-P256"),
+        "vault": _about(_VAULT, "HashiCorp Vault signs the certificates of workloads"),
+    }
+)
+
 _TOP_WEFT = _object(
     {
         "name": _about(_NAME, "the mesh's name for `weft ls` and --mesh; default: the folder's"),
@@ -176,6 +210,7 @@ _TOP_WEFT = _object(
             ),
             "bounds of each Envoy",
         ),
+        "ca": _about(_CA, "the certificate authority: its files, lifetimes, kinds of keys, or who signs elsewhere"),
         "resources": _about({"anyOf": [_TEXT, _TEXTS]}, "YAML files and folders to apply"),
     }
 )

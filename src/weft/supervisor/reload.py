@@ -26,6 +26,7 @@ _FIXED = {
     "limiter_redis": "limiter",
     "proxy_heap": "proxies.heap",
     "proxy_connections": "proxies.connections",
+    "authority": "ca",
 }
 """What of `x-weft` holds for the life of a mesh, by its field here."""
 

@@ -4,6 +4,7 @@ Sidecars start as soon as the agent runs; applications wait for all of this, so 
 """
 
 import asyncio
+import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -88,7 +89,8 @@ class Startup:
         aliases = (word for alias in self._application.trust_domain_aliases for word in ("--trust-domain-alias", alias))
         trust = ("--trust-domain", self._application.trust_domain, *aliases)
         supervisor = ("--supervisor", str(self._home.control_socket))
-        return (*command, "--home", str(self._home.path), *addresses, *trust, *lifetime, *supervisor)
+        authority = ("--ca-settings", str(self._authority_settings)) if self._application.authority else ()
+        return (*command, "--home", str(self._home.path), *addresses, *trust, *lifetime, *supervisor, *authority)
 
     def _limiter_argv(self) -> tuple[str, ...]:
         command = _with_log_format(self._config.limiter, self._config.log_format)
@@ -101,9 +103,15 @@ class Startup:
             self._progress.tell(LIMITER, "starts: a RateLimit counts for all proxies together")
             tasks.create_task(self.limiter.run())
 
+    @property
+    def _authority_settings(self) -> Path:
+        return self._home.path / "ca-settings.json"
+
     async def run(self, tasks: asyncio.TaskGroup) -> None:
         """Brings it up; both processes are kept in `tasks`. Raises StartFailed."""
         self._home.serve_file.unlink(missing_ok=True)
+        if self._application.authority:
+            written(self._authority_settings, json.loads(self._application.authority))
         tasks.create_task(self.control_plane.run())
         await self._control_plane_ready()
         try:
@@ -164,6 +172,7 @@ class Startup:
                 "token_file": str(self._token),
                 "trust_domain": self._application.trust_domain,
                 "certificate_lifetime": self._lifetime,
+                "key_type": json.loads(self._application.authority or "{}").get("workloadKeyType", ""),
                 "envoy": self._environ.get("WEFT_ENVOY", ""),
                 "metrics": self._agent_metrics,
                 "log_format": self._config.log_format,

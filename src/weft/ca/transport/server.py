@@ -146,6 +146,11 @@ class Listener:
         self._server: grpc.aio.Server | None = None
         self._host = ""
 
+    @property
+    def material(self) -> Material:
+        """What handshakes that begin now are made with."""
+        return self._wanted
+
     async def start(self, host: str, port: int, services: Iterable[Callable[[grpc.aio.Server], None]]) -> int:
         """Serves `services` (each adds itself to the server) on `host`; returns the port (asked for with 0: any free one).
         Raises OSError when it cannot be bound."""
@@ -219,7 +224,7 @@ async def keep(own: OwnCertificate, listeners: Sequence[Listener], refusals: Ref
     """
     while True:
         await asyncio.sleep(period)
-        if own.renewed():
+        if await asyncio.to_thread(own.renewed) if own.is_external else own.renewed():
             await asyncio.gather(*(listener.change() for listener in listeners))
             log.info("event=certificate_renewed of=control-plane not_after=%s", own.current().end.isoformat())
         for listener in listeners:
