@@ -31,8 +31,8 @@ services:
   client: {command: sleep 100000}
   three: {command: weft echo, x-weft: {ports: [{name: http, port: 8080}]}, scale: 3}
 """
-SECONDS, RATE, OFFERED = 60, 20, 100
-_CALLERS = 12  # each ten times a second: somewhat more, since a busy machine makes them late
+SECONDS, RATE, OFFERED = 60, 10, 50
+_CALLERS = 6  # each ten times a second: somewhat more, since a busy machine makes them late
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +72,10 @@ def meshes(tmp_path_factory: pytest.TempPathFactory, redis: Redis) -> Iterator[t
     """One mesh whose limiter counts itself, and one whose limiter counts in the Redis; they start side by side."""
     over, ready = threading.Event(), threading.Event()
     found: list[RunningMesh] = []
+    first_folder, second_folder = tmp_path_factory.mktemp("mesh"), tmp_path_factory.mktemp("shared")
 
     def second() -> None:
-        with running_mesh(tmp_path_factory.mktemp("shared"), SHARED % redis.url) as running:
+        with running_mesh(second_folder, SHARED % redis.url) as running:
             found.append(running)
             ready.set()
             over.wait()
@@ -82,7 +83,7 @@ def meshes(tmp_path_factory: pytest.TempPathFactory, redis: Redis) -> Iterator[t
     with ThreadPoolExecutor(1) as pool:
         kept = pool.submit(second)
         try:
-            with running_mesh(tmp_path_factory.mktemp("mesh"), SERVICES) as mesh:
+            with running_mesh(first_folder, SERVICES) as mesh:
                 while not ready.wait(0.1):
                     assert not kept.done(), kept.exception()
                 yield mesh, found[0]
