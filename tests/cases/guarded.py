@@ -136,7 +136,9 @@ class GuardedStory:
     @cached_property
     def translation(self) -> Translation:
         """The mesh they say."""
-        return translation(Settings(**self.said.get("settings", {})), self.decoded[0])
+        said = self.said.get("settings", {})
+        settings = Settings(**{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()})
+        return translation(settings, self.decoded[0])
 
     def findings(self) -> list[str]:
         """Everything that is wrong, as `code: resource field`, sorted."""
@@ -158,7 +160,7 @@ class GuardedStory:
         by = more.get("by", self.said.get("by", "")) if then == "denied" else ""
         port = PORTS[more.get("port", "tcp" if method == "TCP" else "gateway" if caller == "edge" else "http")]
         account = IDENTITIES[caller]
-        domain = self.said.get("settings", {}).get("trust_domain", "cluster.local")
+        domain = more.get("domain", self.said.get("settings", {}).get("trust_domain", "cluster.local"))
         who = f"spiffe://{domain}/ns/{account.replace('/', '/sa/')}" if account else ""
         source = str(more.get("from", "127.0.0.1"))
         if method == "TCP":
