@@ -167,13 +167,16 @@ def check(file: Path, messages: Any) -> str:
     return "\n".join(difflib.unified_diff(before.splitlines(), text.splitlines(), "golden", "now", lineterm="", n=2))
 
 
+_MAPS = ("typed_per_filter_config", "json_format")
+
+
 def _in_order(of: Any) -> Any:
-    """The same with what is said to filters by their names: protobuf gives maps in any order."""
+    """The same with what is said to filters and of lines by their names: protobuf gives maps in any order."""
     if isinstance(of, list):
         return [_in_order(one) for one in of]
     if not isinstance(of, dict):
         return of
     return {
-        key: dict(sorted(value.items())) if key == "typed_per_filter_config" and isinstance(value, dict) else _in_order(value)
+        key: dict(sorted(value.items())) if key in _MAPS and isinstance(value, dict) else _in_order(value)
         for key, value in of.items()
     }
