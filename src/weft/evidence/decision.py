@@ -84,10 +84,12 @@ class _Rules:
         self._by_action: Mapping[Action, RBAC | None] = {action: rbac(of, action) for action in _DECIDING}
         self._named = tuple(dict.fromkeys(_paths_named(of.policies)))
         self._allowing = tuple(f"{one.namespace}/{one.name}" for one in of.policies if _may_allow(one))
+        asking = (rbac(of, Action.CUSTOM, provider=one.authorizer.name) for one in of.asked)
+        self._asking = tuple(one for one in asking if one is not None)
         self._paths: dict[str, tuple[str, ...]] = {}
 
     def decision(self, call: RecordedCall) -> Decision:
-        """DENY before ALLOW."""
+        """DENY before ALLOW. Where an authorizer outside the mesh is asked, nobody knows here what it says."""
         if not self.guard.policies:
             return ALLOWED
         asked = Asked(call.edge.caller, call.operation, self._of_path(call.operation))
@@ -102,7 +104,8 @@ class _Rules:
             return Decision(Outcome.UNKNOWN, rule)
         if allowed is None:
             return Decision(Outcome.UNKNOWN, NOBODY, self._allowing)
-        return ALLOWED
+        asking = next((name for each in self._asking if (name := fitting(each, asked)[1])), "")
+        return Decision(Outcome.UNKNOWN, asking) if asking else ALLOWED
 
     def _of_path(self, of: Operation) -> tuple[str, ...]:
         if of.path not in self._paths:
