@@ -86,3 +86,28 @@ def test_a_port_is_known_by_both_its_numbers() -> None:
     """A rule may name the service's port or the one its application listens on."""
     of = allowing("to: [{operation: {ports: ['20001']}}]")
     assert Decisions(mesh(of), lambda there, port: (port, 20001)).of(call(to=REVIEWS)).outcome is ALLOWED
+
+
+AUTHORIZER = """
+apiVersion: mesh.weft.dev/v1alpha1
+kind: MeshConfig
+metadata: {name: mesh, namespace: istio-system}
+spec: {extensionProviders: [{name: grpc, envoyExtAuthzGrpc: {service: authorizers.test, port: 9000}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: authorizers, namespace: default}
+spec:
+  hosts: [authorizers.test]
+  ports: [{name: grpc, number: 9000, protocol: GRPC}]
+  resolution: STATIC
+  endpoints: [{address: 127.0.0.1}]
+"""
+
+
+def test_what_an_authorizer_is_asked_about_is_unknown() -> None:
+    """What its policy does not select is not; of one that cannot be asked Envoy denies what is selected."""
+    custom = "{action: CUSTOM, provider: {name: grpc}, rules: [{to: [{operation: {paths: ['/admin*']}}]}]}"
+    asking = Decisions(mesh(AUTHORIZER, policy("p", custom)))
+    assert [asking.of(call(each)).outcome for each in ("/admin", "/")] == [UNKNOWN, ALLOWED]
+    assert Decisions(mesh(policy("p", custom))).of(call("/admin")).outcome is DENIED
