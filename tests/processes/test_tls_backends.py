@@ -150,3 +150,25 @@ def test_a_policy_says_how_it_stands_at_each_gateway(edge: Edge) -> None:
     (ancestor,) = told["status"]["ancestors"]
     assert ancestor["ancestorRef"]["name"] == "public" and ancestor["controllerName"] == "mesh.weft.dev/gateway"
     assert {one["type"]: one["status"] for one in ancestor["conditions"]} == {"Accepted": "True", "ResolvedRefs": "True"}
+
+
+def test_a_server_listens_at_the_address_that_it_binds(edge: Edge) -> None:
+    """There and nowhere else, beside a server of the same gateway without one."""
+    edge.mesh.apply(
+        """
+        apiVersion: networking.istio.io/v1
+        kind: Gateway
+        metadata: {name: bound, namespace: default}
+        spec:
+          selector: {istio: ingress}
+          servers: [{port: {number: 8077, name: http, protocol: HTTP}, hosts: ["*"], bind: 127.0.0.2}]
+        ---
+        apiVersion: networking.istio.io/v1
+        kind: VirtualService
+        metadata: {name: bound, namespace: default}
+        spec: {hosts: [bound.example.com], gateways: [bound], http: [{directResponse: {status: 200}}]}
+        """
+    )
+    at = edge.mesh.until(lambda: edge.gateway_port(8077), 10)
+    edge.mesh.until(lambda: edge.mesh.call("/", proxy=f"127.0.0.2:{at}", headers={"Host": "bound.example.com"}).status == 200, 10)
+    assert edge.mesh.call("/", proxy=f"127.0.0.1:{at}", headers={"Host": "bound.example.com"}).status == 0

@@ -126,6 +126,10 @@ def test_each_mistake_in_a_traffic_policy_is_found(policy: str, code: str, path:
         ("dr", "{host: a, subsets: [{name: v1, labels: {version: a b}}]}", "invalid-value", "subsets[0].labels.version"),
         ("dr", "{host: a, workloadSelector: {matchLabels: {'*': b}}}", "invalid-value", "workloadSelector.matchLabels[*]"),
         ("gw", "{}", "missing-field", "servers"),
+        ("gw", "{servers: [{" + PORT + ", hosts: ['*'], bind: edge}]}", "invalid-value", "servers[0].bind"),
+        ("gw", "{servers: [{" + PORT + ", hosts: ['*'], bind: 'unix:///run/edge'}]}", "invalid-value", "servers[0].bind"),
+        ("gw", "{servers: [{" + PORT + ", hosts: [a], name: one}, {" + TLS_PORT + ", hosts: [a], name: one, "
+         "tls: {mode: AUTO_PASSTHROUGH}}]}", "duplicate", "servers[1].name"),
         ("gw", "{servers: [{" + PORT + ", hosts: []}]}", "missing-field", "servers[0].hosts"),
         ("gw", "{servers: [{" + PORT + ", hosts: [A_/b.c]}]}", "invalid-value", "servers[0].hosts[0]"),
         ("gw", "{servers: [{" + PORT + ", hosts: ['a.*']}]}", "invalid-value", "servers[0].hosts[0]"),

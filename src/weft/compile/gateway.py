@@ -14,7 +14,7 @@ from weft.compile.quic import quic_chain, quic_listener
 from weft.compile.scope.inputs import GatewayListener, HttpsChain, L4Chain, QuicListener
 from weft.compile.socket_listener import socket_listener
 from weft.compile.tcp_proxy import targets_used, tcp_proxy
-from weft.envoy.names import gateway_listener
+from weft.envoy.names import datagram_listener, gateway_listener
 from weft.envoy.types import LISTENER, EnvoyResource, duration, envoy_resource
 
 _HEADERS_WITHIN = 15.0  # seconds a caller may take to send a request's headers
@@ -22,7 +22,7 @@ _HEADERS_WITHIN = 15.0  # seconds a caller may take to send a request's headers
 
 def gateway(of: GatewayListener) -> EnvoyResource:
     """The listener of one port."""
-    name = gateway_listener(of.port)
+    name = gateway_listener(of.port, of.bind)
     chains = [_https(of, chain) for chain in of.https] + [_l4(of, chain) for chain in of.l4]
     if of.routes:
         chains.append(filter_chain(of.routes, [*_counted(of), _http(of, of.routes)]))
@@ -44,7 +44,7 @@ def quic(of: QuicListener) -> EnvoyResource:
     chains = [
         quic_chain(chain, _http(beside, chain.routes, codec_type="HTTP3", http3_protocol_options={})) for chain in beside.https
     ]
-    message = quic_listener(beside.port, beside.address, chains)
+    message = quic_listener(datagram_listener(beside.port, beside.bind), beside.address, chains)
     named = {name for one in beside.https for name in one.ends.shown}
     secrets = tuple(sorted(named | {name for one in beside.logins for name in oauth2.secrets(one)}))
     clusters = tuple(sorted(one.cluster for one in beside.logins if one.cluster))
@@ -61,7 +61,7 @@ def _chain(of: GatewayListener) -> Chain:
 def _http(of: GatewayListener, routes: str, **words: Any) -> Filter:
     """The edge trusts nothing it is told: who called is the connection's other end, and no certificate is passed on."""
     return http_connection_manager(
-        stat_prefix=f"outbound_{gateway_listener(of.port)}",
+        stat_prefix=f"outbound_{gateway_listener(of.port, of.bind)}",
         routes=routes,
         chain=_chain(of),
         use_remote_address={"value": True},
@@ -89,7 +89,7 @@ def _https(of: GatewayListener, chain: HttpsChain) -> FilterChain:
 
 def _l4(of: GatewayListener, chain: L4Chain) -> FilterChain:
     name = f"{chain.origin.namespace}/{chain.origin.name}/{','.join(chain.sni_hosts + chain.sources)}"
-    prefix = f"outbound_{gateway_listener(of.port)}"
+    prefix = f"outbound_{gateway_listener(of.port, of.bind)}"
     socket = tls.server(chain.ends, of.trust_domains) if chain.ends else None
     passed = tcp_proxy(prefix, chain.targets, refusals=denial_log.of_connections())
     return filter_chain(

@@ -9,16 +9,15 @@ from envoy.extensions.transport_sockets.quic.v3.quic_transport_pb2 import QuicDo
 
 from weft.compile import tls
 from weft.compile.scope.inputs import HttpsChain
-from weft.envoy.names import datagram_listener
 from weft.envoy.types import packed
 from weft.model.workload import Address
 
 
-def quic_listener(port: int, at: Address, chains: list[FilterChain]) -> Listener:
+def quic_listener(name: str, at: Address, chains: list[FilterChain]) -> Listener:
     """The listener. It shares its address among Envoy's own threads (SO_REUSEPORT), as Envoy asks of UDP."""
     both = {"ipv4_compat": True} if at.host == "::" else {}
     return Listener(
-        name=datagram_listener(port),
+        name=name,
         address={"socket_address": {"protocol": "UDP", "address": at.host, "port_value": at.port, **both}},
         filter_chains=chains,
         udp_listener_config={"quic_options": {}, "downstream_socket_config": {"prefer_gro": {"value": True}}},

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from hashlib import blake2b
+from ipaddress import ip_address
 
+_ANYWHERE = "0.0.0.0"
 HTTP_PROXY_ROUTES = "http_proxy"  # the route configuration of the unprivileged mode, filled on demand by VHDS
 LIMITER = "weft-limiter"  # the cluster of the rate limiter, which every Envoy has from the start
 INNER_LISTENER = "connect_inner"  # the internal listener that routes what comes inside a CONNECT
@@ -52,9 +54,20 @@ def with_fallback(name: str) -> str:
     return name.removeprefix("fallback|") if name.startswith("fallback|") else ""
 
 
+def passed_cluster(port: int, subset: str, host: str) -> str:
+    """The cluster to which a gateway passes the mesh's own TLS as it is, and the name that such TLS asks for:
+    `outbound_.9080_.v1_.reviews.default.svc.cluster.local`."""
+    return f"outbound_.{port}_.{subset}_.{host}"
+
+
+def is_passed(name: str) -> bool:
+    """Whether the cluster is one that gets the mesh's own TLS as it is."""
+    return name.startswith("outbound_.")
+
+
 def parse_outbound(name: str) -> tuple[int, str, str] | None:
-    """(port, subset, host) of an outbound cluster's name, plain or not; None for any other name."""
-    match name.split("|"):
+    """(port, subset, host) of an outbound cluster's name, of whichever kind; None for any other name."""
+    match name.split("_.", 3) if is_passed(name) else name.split("|"):
         case ["outbound" | "outbound-plain", port, subset, host] if port.isdigit():
             return int(port), subset, host
     return None
@@ -73,25 +86,33 @@ def parse_upstream_routes(name: str) -> tuple[str, int] | None:
     return None
 
 
-def gateway_listener(port: int) -> str:
-    """The listener of a gateway's port: `0.0.0.0_80`, wherever it really listens."""
-    return f"0.0.0.0_{port}"
+def gateway_listener(port: int, bind: str = "") -> str:
+    """The listener of a gateway's port: `0.0.0.0_80`, wherever it really listens, or at the address that a server binds."""
+    return f"{bind or _ANYWHERE}_{port}"
 
 
-def datagram_listener(port: int) -> str:
-    """The listener of a gateway's UDP port: `udp_0.0.0.0_53`, wherever it really listens."""
-    return f"udp_{gateway_listener(port)}"
+def datagram_listener(port: int, bind: str = "") -> str:
+    """The listener of a gateway's UDP port: `udp_0.0.0.0_53`, in the same way."""
+    return f"udp_{gateway_listener(port, bind)}"
 
 
 def gateway_port(listener: str) -> int:
     """The port of a TCP listener; 0 when it is none of a gateway's."""
     address, _, port = listener.partition("_")
-    return int(port) if address == "0.0.0.0" and port.isdigit() else 0
+    return int(port) if port.isdigit() and _is_address(address) else 0
 
 
 def datagram_port(listener: str) -> int:
     """The port of a UDP listener; 0 when it is none of a gateway's."""
     return gateway_port(listener.removeprefix("udp_")) if listener.startswith("udp_") else 0
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def vhds_name(route_config: str, host: str) -> str:

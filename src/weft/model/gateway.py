@@ -51,7 +51,8 @@ class Server:
     Certificates are `files` (certificate, key) of the gateway's node, or `credentials`: keys of the mesh's, or, without a
     slash, names of Secrets in the namespace of the workload that opens the server. So are `authorities`; where there are none,
     those of the first credential are meant, or of the one called like it with `-cacert` behind. `misdirected` are the hosts of
-    other servers of the port: a request for one of them that came in TLS for this one is told so (421)."""
+    other servers of the port: a request for one of them that came in TLS for this one is told so (421). `bind` is
+    the IP address at which it listens; empty: that of the workload."""
 
     port: int
     port_name: str
@@ -68,6 +69,7 @@ class Server:
     demands: Demands = Demands()
     http3: bool = False
     misdirected: tuple[str, ...] = ()
+    bind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

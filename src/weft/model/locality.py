@@ -40,10 +40,12 @@ class LocalitySetting:
 
 
 class TrafficDistribution(Enum):
-    """Kubernetes' word for a service's callers: their own zone as long as it has endpoints, however loaded, or their own node."""
+    """Kubernetes' word for a service's callers: their own zone as long as it has endpoints, however loaded, or their own node;
+    and Istio's that none of this is meant, whatever the namespace says."""
 
     SAME_ZONE = "same-zone"
     SAME_NODE = "same-node"
+    ANY = "any"
 
 
 _PRIORITY = {

@@ -15,7 +15,7 @@ from weft.model.endpoint import Endpoint
 from weft.model.extension import EnvoyFilter
 from weft.model.gateway import Gateway
 from weft.model.guard import Guarding
-from weft.model.locality import Demand
+from weft.model.locality import Demand, TrafficDistribution
 from weft.model.mesh_config import MeshConfig
 from weft.model.route import RouteSet
 from weft.model.security import PeerAuthentication
@@ -74,6 +74,8 @@ class Mesh:
         """Those whose workloads are known: the mesh's own first, its aliases, and the federated ones."""
         settings = self.settings
         return tuple(dict.fromkeys((settings.trust_domain, *settings.trust_domain_aliases, *sorted(self.federated))))
+
+    distributions: Mapping[str, TrafficDistribution] = field(default_factory=dict)  # by namespace
 
     def nearest(self, host: str, namespace: str = "") -> tuple[str, ...]:
         """Up to three hosts of services, visible from `namespace` (empty: from anywhere), that an unknown `host` may mean."""

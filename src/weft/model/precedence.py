@@ -227,6 +227,12 @@ def mesh_config(mesh: Mesh) -> MeshConfig | None:
     return next(iter(mesh.configs.get(mesh.settings.root_namespace, ())), None)
 
 
+def placed(mesh: Mesh, of: Service) -> Service:
+    """The service with what its namespace says of places, where it says nothing itself."""
+    said = mesh.distributions.get(of.namespace)
+    return replace(of, distribution=said) if said and of.distribution is None else of
+
+
 def allows_any(mesh: Mesh, namespace: str) -> bool:
     """Whether callers in `namespace` may call hosts outside that nobody declared."""
     said = defaults(mesh, namespace).allow_any

@@ -2,6 +2,7 @@
 
 from weft.resource.core.config_map import ConfigMap
 from weft.resource.core.endpoint_slice import EndpointSlice
+from weft.resource.core.namespace import Namespace
 from weft.resource.core.secret import Secret
 from weft.resource.core.service import Service
 from weft.resource.gateway_api.backend_tls_policy import BackendTlsPolicy
@@ -123,5 +124,7 @@ def validate(resource: Resource, problems: Problems) -> None:
             rate_limit(spec, problems)
         case TrustDomain() as spec:
             trust_domain(resource.meta.name, spec, problems)
+        case Namespace():
+            traffic_distribution(resource.meta.annotations.items(), problems)
         case Node() as spec:
             core.node(spec, problems)

@@ -19,7 +19,7 @@ def conflicts(of: Gateway, gateways: Mapping[str, Gateway]) -> Iterator[Finding]
     losable = [server for server in of.servers if not _is_http(server)]
     others = [one for one in gateways.values() if one.key != of.key and "~" not in one.key and _meet(one, of)] if losable else ()
     for server in losable:
-        there = [(one, each) for one in others for each in one.servers if each.port == server.port]
+        there = [(one, each) for one in others for each in one.servers if (each.port, each.bind) == (server.port, server.bind)]
         winner = next((one for one, each in there if _wins(one, each, of, server)), None)
         if winner and _is_older(winner, of):
             what = f"two Gateways open port {server.port} for the same"

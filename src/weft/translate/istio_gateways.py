@@ -4,6 +4,7 @@ https://istio.io/latest/docs/reference/config/networking/gateway/
 """
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from weft.model.gateway import Demands, Gateway, Server, ServerTls
 from weft.model.labels import labels
@@ -46,8 +47,9 @@ def _server(spec: ServerSpec, namespace: str, origin: Ref, http3: bool) -> Serve
     protocol = spec.port.protocol.upper()
     hosts = tuple(dict.fromkeys(_host(host, namespace) for host in spec.hosts))
     tls = spec.tls
+    bind = str(ip_address(spec.bind)) if spec.bind else ""
     if tls is None:
-        return Server(spec.port.number, spec.port.name, protocol, hosts, origin)
+        return Server(spec.port.number, spec.port.name, protocol, hosts, origin, bind=bind)
     mode = _MODES[tls.mode] if protocol in _ENCRYPTED else ServerTls.NONE
     names = credential_names(tls)
     files: tuple[tuple[str, str], ...] = (
@@ -69,6 +71,7 @@ def _server(spec: ServerSpec, namespace: str, origin: Ref, http3: bool) -> Serve
         (tls.ca_cert_credential_name,) if tls.ca_cert_credential_name else (),
         _demands(tls),
         http3,
+        bind,
     )
 
 

@@ -55,6 +55,7 @@ class Revision:
         self._addresses_of = Draft(mesh.addresses)
         self._defaults = Draft(mesh.defaults)
         self._configs = Draft(mesh.configs)
+        self._distributions = Draft(mesh.distributions)
         self._key_sets = Draft(mesh.key_sets)
         self._federated = Draft(mesh.federated)
         self._gateways = Draft(mesh.gateways)
@@ -185,6 +186,8 @@ class Revision:
             kept = [one for one in self._guards.get(ref.namespace) or () if one.origin != ref]
             kept += [come.guarding] if come.guarding else []
             self._guards.put(ref.namespace, tuple(sorted(kept, key=lambda one: one.origin)))
+        if gone.distribution or come.distribution:
+            self._distributions.put(ref.name, come.distribution)
         if gone.defaults or come.defaults:
             self._defaults.put(ref.namespace, replaced(self._defaults.get(ref.namespace) or (), ref, come.defaults))
 
@@ -323,6 +326,7 @@ class Revision:
             addresses=self._addresses_of.frozen(),
             defaults=self._defaults.frozen(),
             configs=self._configs.frozen(),
+            distributions=self._distributions.frozen(),
             key_sets=self._key_sets.frozen(),
             federated=self._federated.frozen(),
         )
@@ -330,7 +334,8 @@ class Revision:
         hosts |= self._addresses_of.changed()
         backed = frozenset(key.rpartition("/")[2] for key in self._endpoints.changed())
         policies = (self._peer_authentications, self._guards, self._sidecars)
-        broad = (self._gateways, *policies, self._envoy_filters, self._defaults, self._configs, self._key_sets, self._federated)
+        single = (self._defaults, self._configs, self._distributions, self._key_sets, self._federated)
+        broad = (self._gateways, *policies, self._envoy_filters, *single)
         everything = any(one.changed() for one in broad) or any(map(_is_many, hosts))
         return mesh, Change(hosts, backed - hosts, everything, self._credentials.changed())
 

@@ -30,10 +30,11 @@ ASKED = "mesh.weft.dev/asked-protocols"
 EXPORT_TO = "networking.istio.io/exportTo"
 DISTRIBUTION = "networking.istio.io/traffic-distribution"
 
-_DISTRIBUTIONS = {
+DISTRIBUTIONS = {
     "PreferClose": TrafficDistribution.SAME_ZONE,
     "PreferSameZone": TrafficDistribution.SAME_ZONE,
     "PreferSameNode": TrafficDistribution.SAME_NODE,
+    "Any": TrafficDistribution.ANY,
 }
 
 _RESOLUTIONS = {
@@ -63,7 +64,7 @@ def core_service(resource: Resource, spec: ServiceSpec, settings: Settings) -> S
         addresses=tuple(_canonical(address) for address in addresses if address not in ("", "None")),
         created=meta.creation_timestamp,
         affinity=spec.session_affinity == "ClientIP",
-        distribution=_DISTRIBUTIONS.get(meta.annotations.get(DISTRIBUTION, "") or spec.traffic_distribution),
+        distribution=DISTRIBUTIONS.get(meta.annotations.get(DISTRIBUTION, "") or spec.traffic_distribution),
         headless=spec.cluster_ip == "None" or "None" in spec.cluster_ips,
     )
     if spec.type == "ExternalName":
@@ -134,7 +135,7 @@ def service_entry(resource: Resource, spec: ServiceEntry, settings: Settings) ->
         spec.subject_alt_names,
         tuple(map(_canonical, spec.addresses)),
         meta.creation_timestamp,
-        _DISTRIBUTIONS.get(meta.annotations.get(DISTRIBUTION, "")),
+        DISTRIBUTIONS.get(meta.annotations.get(DISTRIBUTION, "")),
     )
     virtual = {full_name(host, meta.namespace, settings.domain): said for host, said in held(resource, spec).items()}
     hosts = tuple(dict.fromkeys(full_name(host, meta.namespace, settings.domain) for host in spec.hosts))

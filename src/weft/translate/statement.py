@@ -11,6 +11,7 @@ from weft.model.extension import EnvoyFilter
 from weft.model.gateway import Gateway
 from weft.model.guard import Guarding
 from weft.model.labels import Labels
+from weft.model.locality import TrafficDistribution
 from weft.model.mesh_config import MeshConfig
 from weft.model.route import RouteSet
 from weft.model.security import PeerAuthentication
@@ -125,5 +126,6 @@ class Statement:
     slice: Slice | None = None
     defaults: TrafficDefaults | None = None
     mesh_config: MeshConfig | None = None
+    distribution: TrafficDistribution | None = None
     key_set: KeySet | None = None
     federated: Ref | None = None

@@ -355,3 +355,20 @@ async def test_live_and_ready(api: Api) -> None:
     for path in ("/healthz", "/livez", "/readyz"):
         assert (await api.http.get(path)).text == "ok"
     assert "+weft." in (await api.get("/version"))["gitVersion"]
+
+
+async def test_what_a_secret_says_in_plain_text_becomes_its_data(api: Api) -> None:
+    """`stringData` is folded into `data`, over what stands there, and is never read back; said again it changes nothing."""
+    path = "/api/v1/namespaces/default/secrets"
+    secret = {
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key", "namespace": "default"},
+        "data": {"one": "MQ==", "two": "Mg=="}, "stringData": {"two": "zwei", "three": "drei"},
+    }  # fmt: skip
+    made = await api.create(secret, path)
+    assert made["data"] == {"one": "MQ==", "two": "endlaQ==", "three": "ZHJlaQ=="} and "stringData" not in made
+    again = await api.ask("PUT", f"{path}/key", secret)
+    assert again["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+    patched = await api.patch(f"{path}/key", {"stringData": {"one": "eins"}})
+    assert patched["data"]["one"] == "ZWlucw==" and "stringData" not in patched
+    refused = await api.create({**secret, "metadata": {"name": "other"}, "stringData": {"x": 1}}, path, code=422)
+    assert refused["details"]["causes"][0]["field"] == "stringData.x"

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError, Message
 
 from weft.compile.patch.merge import merge
 from weft.compile.patch.place import Patched, concerns, fits_cluster
-from weft.envoy.names import parse_outbound
+from weft.envoy.names import is_passed, parse_outbound
 from weft.envoy.types import CLUSTER, EnvoyResource, duration, envoy_resource
 from weft.model.extension import ApplyTo, Operation, Patch
 
@@ -45,7 +45,7 @@ def known_as(name: str) -> tuple[str, int, str, str]:
     """Istio's name of a cluster of ours, and the port, subset and host in it."""
     if outbound := parse_outbound(name):
         port, subset, host = outbound
-        return f"outbound|{port}|{subset}|{host}", port, subset, host
+        return name if is_passed(name) else f"outbound|{port}|{subset}|{host}", port, subset, host
     kind, _, rest = name.partition("|")
     number = rest.partition("|")[0]
     return name, int(number) if kind == "inbound" and number.isdecimal() else 0, "", ""

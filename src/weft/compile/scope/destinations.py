@@ -11,7 +11,14 @@ from fractions import Fraction
 from ipaddress import ip_address
 
 from weft.compile.scope.inputs import MeshTls, OriginatedTls, Plaintext, Transport
-from weft.envoy.names import certificate_secret, listed_trust_secret, outbound_cluster, plain_cluster, trust_secret
+from weft.envoy.names import (
+    certificate_secret,
+    listed_trust_secret,
+    outbound_cluster,
+    passed_cluster,
+    plain_cluster,
+    trust_secret,
+)
 from weft.identity import SpiffeId
 from weft.model import precedence
 from weft.model.backend_tls import BackendTls
@@ -216,7 +223,7 @@ def is_socket(text: str) -> bool:
 def transport(mesh: Mesh, of: Reached, plain: bool, caller: Caller) -> Transport:
     """How the endpoints of one kind are spoken to by `caller`."""
     tls = of.policy.tls
-    sni = f"outbound_.{of.port.number}_.{of.subset}_.{of.service.hostname}"
+    sni = passed_cluster(of.port.number, of.subset, of.service.hostname)
     match tls.mode if tls else None:
         case TlsMode.DISABLE:
             return Plaintext()

@@ -18,17 +18,20 @@ from weft.compile.scope.inputs import (
     QuicListener,
     RouteConfigurationInput,
     RouteInput,
+    Target,
     VirtualHostInput,
 )
 from weft.compile.scope.limits import limits, of_connections, of_requests, slots
 from weft.compile.scope.logins import logins, sources, tokens
 from weft.compile.scope.rules import Sight, http_routes, l4_concerns, l4_split, matches_all
 from weft.compile.scope.secrets import server_tls
+from weft.envoy.names import passed_cluster
 from weft.hostname import matches
 from weft.model import precedence
 from weft.model.gateway import Gateway, Server, ServerTls
 from weft.model.mesh import Mesh
 from weft.model.route import HttpMatch, L4Match, RouteSet
+from weft.model.service import Location, Protocol
 from weft.model.workload import Address, Proxy
 from weft.ref import Ref
 
@@ -61,8 +64,12 @@ class Opened:
     def routes(self) -> str:
         """The name of its route configuration, in Istio's form. All plain HTTP servers of a port share one."""
         if self.is_http:
-            return f"http.{self.server.port}"
+            return _plain_routes(self.server.port, self.server.bind)
         return f"https.{self.server.port}.{self.server.port_name}.{self.gateway.name}.{self.gateway.namespace}"
+
+
+def _plain_routes(port: int, bind: str) -> str:
+    return f"http.{port}.{bind}" if bind else f"http.{port}"
 
 
 def opened(mesh: Mesh, proxy: Proxy) -> tuple[Opened, ...]:
@@ -77,8 +84,10 @@ def listeners(mesh: Mesh, proxy: Proxy) -> tuple[ListenerInput, ...]:
     """One listener for each port that has something to serve."""
     everything = opened(mesh, proxy)
     servers = [one for one in everything if not one.is_udp]
-    ports = sorted({one.server.port for one in servers})
-    made = (_listener(mesh, proxy, port, [one for one in servers if one.server.port == port]) for port in ports)
+    places = sorted({(one.server.port, one.server.bind) for one in servers})
+    made = (
+        _listener(mesh, proxy, place, [one for one in servers if (one.server.port, one.server.bind) == place]) for place in places
+    )
     whole = [one for one in made if one.routes or one.https or one.l4]
     return (*whole, *(quic for one in whole for quic in _quic(one)), *_datagrams(mesh, proxy, everything))
 
@@ -106,14 +115,17 @@ def _datagrams(mesh: Mesh, proxy: Proxy, servers: Iterable[Opened]) -> Iterator[
             yield DatagramListener(port, Address(proxy.gateway_host, port), cluster, frozenset((ANY_HOST,)), origins)
 
 
-def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> GatewayListener:
+def _listener(mesh: Mesh, proxy: Proxy, place: tuple[int, str], servers: list[Opened]) -> GatewayListener:
+    port, bind = place
     taken: set[str] = set()
     http = any(one.is_http for one in servers)
     origins = {one.server.origin for one in servers}
     https = [chain for one in servers if one.is_https for chain in _https(proxy, one, taken)]
     l4: list[L4Chain] = []
     for one in servers:
-        if not one.is_http and not one.is_https:
+        if one.server.tls is ServerTls.AUTO_PASSTHROUGH:
+            l4 += _passed(mesh, proxy, one, taken)
+        elif not one.is_http and not one.is_https:
             l4 += _l4(mesh, proxy, one, taken, plain_free=not http)
     guarded = _guard(mesh, proxy, servers, is_http=False) if l4 else Guard()
     accepting = authentications(mesh, proxy.workload, _gateways(servers))
@@ -122,8 +134,8 @@ def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> Gat
     counted = of_connections(limited)
     return GatewayListener(
         port,
-        Address(proxy.gateway_host, port),
-        f"http.{port}" if http else "",
+        Address(bind or proxy.gateway_host, port),
+        _plain_routes(port, bind) if http else "",
         tuple(https),
         tuple(l4),
         mesh.trust_domains,
@@ -146,6 +158,7 @@ def _listener(mesh: Mesh, proxy: Proxy, port: int, servers: list[Opened]) -> Gat
         counted,
         slots(limited),
         signing_in,
+        bind,
     )
 
 
@@ -193,6 +206,25 @@ def _l4(mesh: Mesh, proxy: Proxy, of: Opened, taken: set[str], plain_free: bool)
                 if free:
                     names = () if "*" in free else free
                     yield L4Chain(names, l4_split(sight, route), route.origin, tls, ends, match.source_subnets)
+
+
+def _passed(mesh: Mesh, proxy: Proxy, of: Opened, taken: set[str]) -> Iterator[L4Chain]:
+    """A chain for each port and subset of each service in the mesh that the server's hosts name: what the mesh's own TLS asks
+    for is where it goes, without a rule and unopened.
+    https://istio.io/latest/docs/reference/config/networking/gateway/#ServerTLSSettings-TLSmode"""
+    work = proxy.workload
+    for host in sorted(mesh.services):
+        found = precedence.service(mesh, host, work.namespace)
+        if found is None or found.location is Location.EXTERNAL or host.startswith("*"):
+            continue
+        if not any(True for _ in _served(of, found.namespace, host)):
+            continue
+        rule = precedence.policy(mesh, found, work.namespace, work.labels)
+        for port in found.ports:
+            for subset in ("", *(one.name for one in rule.subsets)) if rule else ("",):
+                name = passed_cluster(port.number, subset, host)
+                if port.protocol is not Protocol.UDP and _free((name,), taken):
+                    yield L4Chain((name,), (Target(name),), found.origin, True)
 
 
 def _sni(of: Opened, rules: RouteSet, match: L4Match) -> tuple[str, ...]:

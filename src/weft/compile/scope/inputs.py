@@ -439,6 +439,7 @@ class GatewayListener:
     limits: Limits = Limits()  # of connections; those of requests stand in the routes
     slots: int = 0  # how many local limits of requests there are
     logins: tuple[Login, ...] = ()
+    bind: str = ""  # the address that its servers name
 
 
 @dataclass(frozen=True, slots=True)

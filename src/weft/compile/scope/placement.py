@@ -14,7 +14,7 @@ from itertools import groupby
 from weft.compile.scope.destinations import Caller
 from weft.compile.scope.spill import Keeping, keeping
 from weft.model.endpoint import Endpoint, Locality
-from weft.model.locality import Demand, Distribution, LocalitySetting, fits, strict, topology
+from weft.model.locality import Demand, Distribution, LocalitySetting, TrafficDistribution, fits, strict, topology
 from weft.model.service import Service
 from weft.model.traffic import ConsistentHash, LoadBalancing, PortPolicy
 
@@ -37,7 +37,7 @@ def placement(
     """How `caller` is to see the endpoints of a destination."""
     balancing = policy.load_balancing or LoadBalancing()
     setting = balancing.locality
-    if setting is None and service.distribution:
+    if setting is None and service.distribution and service.distribution is not TrafficDistribution.ANY:
         setting = strict(service.distribution)
     if setting is not None and not setting.enabled:
         return _alike(endpoints)

@@ -22,6 +22,7 @@ from weft.compile.scope.rules import Sight, forward, http_routes, l4_targets, ma
 from weft.envoy.names import (
     INNER_LISTENER,
     PASSTHROUGH,
+    is_passed,
     is_plain,
     parse_outbound,
     vhds_name,
@@ -236,6 +237,10 @@ def cluster(mesh: Mesh, of: Caller, name: str) -> ClusterInput | None:
     found = reached(mesh, of, Destination(host, subset, number), number)
     if isinstance(found, Missing):
         return ClusterInput(name, Protocol.TCP, Plaintext(), hosts=frozenset((host,)))
+    if is_passed(name):  # TLS as it came, whatever is inside it
+        policy = replace(found.policy, tls=None, proxy_protocol="", tunnel=None)
+        origins = tuple(sorted(set(found.origins)))
+        return ClusterInput(name, Protocol.TCP, Plaintext(), Discovery.EDS, policy, _hosts(host, found.service), origins)
     return ClusterInput(
         name,
         found.port.protocol,
@@ -259,11 +264,14 @@ def endpoints(mesh: Mesh, of: Caller, name: str) -> EndpointsInput | None:
     number, subset, host = parsed
     found = reached(mesh, of, Destination(host, subset, number), number)
     chosen = () if isinstance(found, Missing) else found.plain if is_plain(name) else found.meshed
+    if is_passed(name):
+        chosen = tuple(one for one in chosen if one.mtls)
     hosts = frozenset((host,)) if isinstance(found, Missing) else _hosts(host, found.service)
     dialled = tuple(one for one in chosen if is_ip(one.address) or is_socket(one.address))
     if isinstance(found, Missing):
         return EndpointsInput(name, (), hosts)
-    placed = placement(of, found.service, found.policy, dialled, mesh.demand.get((host, number, subset), ()))
+    service = precedence.placed(mesh, found.service)
+    placed = placement(of, service, found.policy, dialled, mesh.demand.get((host, number, subset), ()))
     lb = sorted(
         LbEndpoint(priority, one.locality, one.address, one.port, weight, one.health, one.workload)
         for one, priority, weight in placed.endpoints

@@ -5,6 +5,7 @@ subresource nothing else (https://github.com/kubernetes/community/blob/master/co
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -76,7 +77,10 @@ def checked_name(kind: Kind, meta: Json) -> str:
 
 
 def defaulted(kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
-    """`body` with what Kubernetes itself fills in and its clients print; a Service's target ports stay as they were said."""
+    """`body` with what Kubernetes itself fills in and its clients print; a Service's target ports stay as they were said. What a
+    Secret says in plain text becomes data: nobody reads `stringData` back."""
+    if kind.resource == "secrets":
+        return _folded(body)
     spec = body.get("spec")
     if kind.resource != "services" or not isinstance(spec, Mapping):
         return body
@@ -84,6 +88,14 @@ def defaulted(kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
     if isinstance(ports := spec.get("ports"), list):
         filled["ports"] = [{"protocol": "TCP", **port} if isinstance(port, Mapping) else port for port in ports]
     return {**body, "spec": filled}
+
+
+def _folded(body: dict[str, Any]) -> dict[str, Any]:
+    said, data = body.get("stringData"), body.get("data") or {}
+    if not isinstance(said, Mapping) or not isinstance(data, Mapping) or not all(isinstance(one, str) for one in said.values()):
+        return body
+    rest = {name: value for name, value in body.items() if name != "stringData"}
+    return rest | {"data": {**data, **{name: b64encode(value.encode()).decode() for name, value in said.items()}}}
 
 
 def created(kind: Kind, raw: Json, now: datetime, uid: str) -> dict[str, Any]:

@@ -50,13 +50,14 @@ class ServerTlsSettings(Message, frozen=True, kw_only=True):
 
 
 class Server(Message, frozen=True, kw_only=True):
-    """One port with hosts: `host`, `namespace/host`, `./host` or `*/host`, the host perhaps a wildcard."""
+    """One port with hosts: `host`, `namespace/host`, `./host` or `*/host`, the host perhaps a wildcard. `bind` is an IP address
+    of the gateway's machine; without it the gateway's own (`x-weft.gatewayHost`)."""
 
     port: Port
     hosts: tuple[str, ...]
     tls: ServerTlsSettings | None = None
     name: str = ""
-    bind: Annotated[str, unsupported("the gateway's node decides the address")] = ""
+    bind: str = ""
     default_endpoint: Annotated[str, UNSUPPORTED] = ""
 
 

@@ -37,15 +37,17 @@ def gateway(spec: Gateway, problems: Problems) -> None:
         _server(server, item("spec.servers", index), problems)
     duplicates([(server.port.name, f"spec.servers[{index}].port.name") for index, server in enumerate(spec.servers)],
                "the port name", problems)  # fmt: skip
+    named = [(server.name, f"spec.servers[{index}].name") for index, server in enumerate(spec.servers) if server.name]
+    duplicates(named, "the server", problems)
     _same_port(spec, problems)
 
 
 def _same_port(spec: Gateway, problems: Problems) -> None:
     """Servers that share a port must agree on whether it speaks TLS."""
-    first: dict[int, tuple[bool, str]] = {}
+    first: dict[tuple[int, str], tuple[bool, str]] = {}
     for index, server in enumerate(spec.servers):
         secure, path = server.port.protocol.upper() in _TLS, item("spec.servers", index)
-        before = first.setdefault(server.port.number, (secure, path))
+        before = first.setdefault((server.port.number, server.bind), (secure, path))
         if before[0] != secure:
             problem = f"port {server.port.number} speaks {'plaintext' if secure else 'TLS'} at {before[1]}"
             problems.invalid(below(path, "port", "protocol"), problem, "give one of them another port")
@@ -57,6 +59,11 @@ def _server(server: Server, path: str, problems: Problems) -> None:
     if not server.port.name:
         problems.add("missing-field", below(path, "port", "name"), name="name")
     _hosts(server, path, problems)
+    if server.bind.startswith("unix://"):
+        hint = "an IP address: callers of a gateway come over the network"
+        problems.invalid(child(path, "bind"), "gateways do not listen at Unix sockets", hint)
+    elif server.bind and not names.is_ip(server.bind):
+        problems.invalid(child(path, "bind"), f"{server.bind[:80]!r} is not an IP address")
     if protocol in _TLS:
         if server.tls is None:
             problems.invalid(child(path, "tls"), f"a server with protocol {protocol} needs tls", "tls: {mode: SIMPLE, ...}")
@@ -114,9 +121,6 @@ def _tls(tls: ServerTlsSettings, protocol: str, path: str, problems: Problems) -
         name = next((name for name, there in files.items() if there), "credentialName")
         why = "the TLS connection passes through" if "PASSTHROUGH" in tls.mode else "the mesh has its own certificates"
         problems.invalid(child(path, name), f"{name} has no place in mode {tls.mode}: {why}", "mode: SIMPLE uses it")
-    if tls.mode == "AUTO_PASSTHROUGH":
-        effect = "it behaves as PASSTHROUGH"
-        problems.add("unsupported-value", child(path, "mode"), value=tls.mode, effect=effect, hint="bind a VirtualService to it")
     _demands(tls, path, problems)
 
 

@@ -104,7 +104,7 @@ def _priority(value: LocalityLoadBalancer, path: str, problems: Problems) -> Non
 
 
 def traffic_distribution(annotations: Iterable[tuple[str, str]], problems: Problems) -> None:
-    """The annotation of a Service or ServiceEntry."""
+    """The annotation of a Service, a ServiceEntry or a Namespace."""
     for name, value in annotations:
         if name == DISTRIBUTION and value not in DISTRIBUTIONS:
             close = close_name(value, DISTRIBUTIONS)

@@ -29,6 +29,7 @@ from weft.translate.gateway_api.written import (
     Namespaces,
     ObjectRef,
 )
+from weft.translate.services import DISTRIBUTION, DISTRIBUTIONS
 from weft.translate.statement import Statement
 
 
@@ -40,7 +41,8 @@ def gateway_class(resource: Resource, said: GatewayClassSpec) -> Statement:
 
 def namespace(resource: Resource, _: NamespaceSpec) -> Statement:
     """A Namespace."""
-    return Statement(resource.ref, api=Namespace(resource.meta.name, labels(resource.meta.labels)))
+    placed = DISTRIBUTIONS.get(resource.meta.annotations.get(DISTRIBUTION, ""))
+    return Statement(resource.ref, api=Namespace(resource.meta.name, labels(resource.meta.labels)), distribution=placed)
 
 
 def reference_grant(resource: Resource, said: ReferenceGrant) -> Statement:
