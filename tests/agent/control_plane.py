@@ -72,7 +72,7 @@ class Observed:
     edges: list[object] = field(default_factory=list)
     proxies: list[object] = field(default_factory=list)
 
-    def observe(self, node: str, edges: object, latencies: object, proxies: object) -> None:
+    def observe(self, node: str, edges: object, latencies: object, proxies: object, calls: object) -> None:
         """Keeps it."""
         self.edges += edges  # type: ignore[arg-type]
         self.proxies += proxies  # type: ignore[arg-type]

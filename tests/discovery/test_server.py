@@ -113,9 +113,9 @@ async def test_an_agent_is_told_the_probes_of_the_groups_that_it_names(tmp_path:
         assert await call.read() == node_pb2.NodeReply(sequence=1, bundle=b"roots", probes=first)
         stored = await running.store.get(key("default/r-0"))
         assert stored and stored.body["metadata"]["annotations"] == {"istio.io/autoRegistrationGroup": "vms"}
-        await running.servicer.publish_probes()
+        await running.servicer.publish_words()
         running.told.port = 2
-        await running.servicer.publish_probes()
+        await running.servicer.publish_words()
         assert await call.read() == node_pb2.NodeReply(sequence=1, probes=running.told.probes(frozenset({"default/vms"})))
         await call.write(report(2, remove=["default/r-0"]))
         assert await call.read() == node_pb2.NodeReply(sequence=2, probes=node_pb2.Probes())

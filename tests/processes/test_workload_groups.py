@@ -1,4 +1,4 @@
-"""Workloads that join a WorkloadGroup: its labels are theirs, and its probe decides whether they get requests."""
+"""Workloads that join a WorkloadGroup: its labels are theirs, its probe decides whether they get requests. How Envoys start."""
 
 import json
 from collections.abc import Iterator
@@ -109,3 +109,23 @@ def test_the_probe_of_the_group_decides_who_is_healthy(mesh: RunningMesh) -> Non
     mesh.apply(GROUP.format(probe="exec: {command: [test, -e, app.py]}"))
     mesh.until(lambda: mesh.call("http://vm:8080/").status == 200)
     assert _healthy(mesh) == "True"
+
+
+def test_an_envoy_is_started_as_its_proxy_config_says(mesh: RunningMesh) -> None:
+    """One that runs goes on, with a finding, until it is restarted; then it has the threads and variables that were written."""
+    mesh.apply(
+        """
+        apiVersion: networking.istio.io/v1beta1
+        kind: ProxyConfig
+        metadata: {name: vms, namespace: default}
+        spec: {selector: {matchLabels: {tier: back}}, concurrency: 3, environmentVariables: {MALLOC_ARENA_MAX: "2"}}
+        """
+    )
+    mesh.until(lambda: [one["code"] for one in mesh.instances()["vm-0"]["findings"]] == ["proxy-restart-needed"])
+    assert not mesh.instances()["client-0"]["findings"]
+    mesh.weft("restart", "vm")
+    (name,) = [one for one in mesh.instances() if one.startswith("vm")]
+    envoy = mesh.until(lambda: name in mesh.instances() and mesh.envoy(name))
+    assert envoy.cmdline()[envoy.cmdline().index("--concurrency") + 1] == "3"
+    assert envoy.environ() == {"MALLOC_ARENA_MAX": "2"}
+    assert not mesh.instances()[name]["findings"]

@@ -22,6 +22,7 @@ from weft.agent import http1
 from weft.agent.config import AgentConfig
 from weft.agent.identity import write_private
 from weft.agent.instance import Address, Instance
+from weft.agent.proxy_settings import Settings
 from weft.agent.supervisor_client import SupervisorClient
 from weft.envoy.binary import Binary, command
 from weft.envoy.bootstrap import bootstrap, most_connections
@@ -59,14 +60,17 @@ class EnvoyProcess:
         self.admin = admin_socket(Path(config.run), instance.key)
         self.identity = identity_socket(Path(config.run), instance.key)
         self.pid = 0
+        self.settings: Settings | None = None  # that it was started with; None: it was not started yet
 
-    async def start(self) -> None:
+    async def start(self, settings: Settings = Settings()) -> None:
         """Starts it, or finds that it runs. Raises SupervisorError."""
         path = self._folder / "bootstrap.json"
         await asyncio.to_thread(write_private, path, json.dumps(self._bootstrap(), indent=1).encode())
-        argv = list(command(self._binary, str(path), concurrency=self._config.concurrency))
+        threads = self._config.concurrency if settings.concurrency is None else settings.concurrency
+        argv = list(command(self._binary, str(path), concurrency=threads))
         log = str(Path(self._config.home) / "logs" / f"{self.name.replace('/', '.')}.log")
-        self.pid = await self._supervisor.spawn(self.name, argv, env={}, cwd=str(self._folder), log=log)
+        self.pid = await self._supervisor.spawn(self.name, argv, env=settings.environment, cwd=str(self._folder), log=log)
+        self.settings = settings
 
     def _bootstrap(self) -> dict[str, Any]:
         region, zone, sub_zone = (self._instance.locality.split("/") + ["", "", ""])[:3]

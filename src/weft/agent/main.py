@@ -27,6 +27,7 @@ from weft.agent.node_client import NodeClient
 from weft.agent.pins import Pins
 from weft.agent.probes import Probes
 from weft.agent.proxy_session import Rebind
+from weft.agent.proxy_settings import ProxySettings
 from weft.agent.registry_client import RegistryClient, Telemetry
 from weft.agent.supervisor_client import Exited, SupervisorClient, Workloads
 from weft.agent.workload_api.attestation import Applications
@@ -64,6 +65,7 @@ async def run(config: AgentConfig) -> None:
             envoy_version=await asyncio.to_thread(version, envoy),
             pins=Pins(config.directory / "asked.json"),
             probes=Probes(config.directory / "probes.bin"),
+            settings=ProxySettings(config.directory / "proxies.bin"),
         ),
         calls,
     )
@@ -101,6 +103,7 @@ class Agent:
         node.registry.on_probes = self._probes_changed
         self._inspection = Inspection(config, node.certificates, self._looked_at, self._sighted)
         node.registry.on_look = self._inspection.ask
+        node.registry.on_settings = self._settings_changed
 
     async def run(self) -> None:
         """Everything, until cancelled."""
@@ -221,6 +224,11 @@ class Agent:
         self._node.probes.take(said)
         for workload in self._workloads.values():
             workload.probe_changed()
+
+    def _settings_changed(self, said: node_pb2.AllProxySettings) -> None:
+        self._node.settings.take(said)
+        for workload in self._workloads.values():
+            self._tasks.create_task(workload.settings_changed())
 
     # What is seen
 

@@ -72,6 +72,7 @@ class RegistryClient:
         self.sightings: Sequence[node_pb2.Sighting] = ()
         self.on_unheard: Callable[[], None] = lambda: None
         self.on_look: Callable[[node_pb2.Look], None] = lambda look: None
+        self.on_settings: Callable[[node_pb2.AllProxySettings], None] = lambda _: None  # takes how Envoys are started
 
     @property
     def connected(self) -> bool:
@@ -218,6 +219,8 @@ class RegistryClient:
             self.on_probes(reply.probes)
         if reply.HasField("look"):
             self.on_look(reply.look)
+        if reply.HasField("settings"):
+            self.on_settings(reply.settings)
         if reply.refused:
             LOG.warning("workload refused reason=%r", reply.refused)
             self._on_refused(reply.refused)

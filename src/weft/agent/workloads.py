@@ -20,6 +20,7 @@ from weft.agent.instance import Instance
 from weft.agent.node_client import NodeClient
 from weft.agent.pins import Pins
 from weft.agent.probes import Probes
+from weft.agent.proxy_settings import CODE, ProxySettings
 from weft.agent.registry_client import RegistryClient
 from weft.agent.spoken_protocol import NOT_ASKED, spoken_protocol
 from weft.agent.supervisor_client import SupervisorClient, SupervisorError
@@ -50,6 +51,7 @@ class Node:
     envoy_version: str
     pins: Pins = field(default_factory=Pins)
     probes: Probes = field(default_factory=Probes)
+    settings: ProxySettings = field(default_factory=ProxySettings)
 
 
 class Workload:
@@ -103,6 +105,13 @@ class Workload:
         """WorkloadGroups say something else."""
         if self.instance.workload_group:
             self._changed.set()
+
+    async def settings_changed(self) -> None:
+        """ProxyConfigs say something else: of an Envoy that runs, whoever it serves decides when it is started anew."""
+        if self.envoy.settings is not None and self._node.settings.of(self.instance.key) != self.envoy.settings:
+            LOG.warning("envoy to be restarted proxy=%s", self.instance.key)
+            message = "its Envoy runs as ProxyConfigs said before"
+            await self._find(CODE, message, f"weft restart {self.instance.name}")
 
     @property
     def _checked(self) -> Instance:
@@ -181,7 +190,8 @@ class Workload:
             began = loop.time()
             live: asyncio.Task[None] | None = None
             try:
-                await self.envoy.start()
+                await self._told()
+                await self.envoy.start(self._node.settings.of(self.instance.key))
                 live = asyncio.create_task(self._await_live())
                 await self._envoy_exited.wait()
             except SupervisorError as error:
@@ -194,6 +204,11 @@ class Workload:
             self._register()
             failures = 0 if loop.time() - began > _STABLE else failures + 1
             await asyncio.sleep(_RESPAWN[min(failures, len(_RESPAWN)) - 1] if failures else 0)
+
+    async def _told(self) -> None:
+        """Waits until the control plane has said how a first Envoy is started, which it does as it takes the registration."""
+        if not self._envoy_live and self.envoy.settings is None:
+            await self._known()
 
     async def _await_live(self) -> None:
         await self.envoy.live()

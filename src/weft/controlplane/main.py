@@ -60,6 +60,7 @@ from weft.controlplane.key_sets import RESOURCES, KeySets
 from weft.controlplane.limiter_client import LimiterClient
 from weft.controlplane.observation import Observation
 from weft.controlplane.plain_server import PlainServer
+from weft.controlplane.proxy_configs import PROXY_CONFIGS, ProxyConfigs
 from weft.controlplane.quarantine import Quarantine
 from weft.controlplane.reconcile import Reconciler
 from weft.controlplane.status import StatusWriter
@@ -70,7 +71,7 @@ from weft.envoy.binary import Binary, EnvoyNotFound, binary
 from weft.finding import Finding, Severity
 from weft.identity import SpiffeId, spiffe_id
 from weft.model.mesh import Change, Settings
-from weft.model.workload import Address
+from weft.model.workload import Address, Proxy
 from weft.proto import node_pb2, node_pb2_grpc
 from weft.spiffe_bundle import SpiffeBundle
 from weft.store.sqlite import SqliteStore
@@ -140,7 +141,8 @@ class ControlPlane:
         self._refusals = RefusalLog()
         self._stopping = asyncio.Event()
         self._granted = asyncio.Event()
-        self._regrouped = asyncio.Event()
+        self._reworded = asyncio.Event()
+        self._proxy_configs = ProxyConfigs(config.root_namespace)
         self._known: set[str] = set()  # proxies that were registered before
 
     async def run(self) -> None:
@@ -175,7 +177,7 @@ class ControlPlane:
             self._asked.run(),
             self._key_sets.run(),
             self._recheck(),
-            self._follow_groups(),
+            self._follow_words(),
             rotation.run(),
             self._keep_trust(),
             self._domains.run(),
@@ -208,6 +210,7 @@ class ControlPlane:
         await self._reconciler.load()
         collector.settle()
         self._grants.table = grants(self._reconciler.resources)
+        self._proxy_configs.take(self._reconciler.resources)
         await self._registry.start()
         self._limiter.look(self._reconciler.translation.mesh)
         self._known = set(self._registry.proxies)
@@ -220,7 +223,7 @@ class ControlPlane:
         certificates = CertificatesServicer(self._office(authority), peers)
         tokens = TokensServicer(self._jwt_keys, self._config.trust_domain, self._grants, peers)
         registry = self._registrations = RegistryServicer(
-            self._registry, peers, self._observation, authority().bundle, self._trust(), self._probes
+            self._registry, peers, self._observation, authority().bundle, self._trust(), self._probes, self._settings
         )
         return (
             lambda server: node_pb2_grpc.add_CertificatesServicer_to_server(certificates, server),
@@ -289,19 +292,25 @@ class ControlPlane:
         if change.everything:
             self._limiter.look(self._reconciler.translation.mesh)
         self._ads.publish(change)
+        if self._reconciler.took(PROXY_CONFIGS):
+            self._proxy_configs.take(self._reconciler.resources)
+            self._reworded.set()
         if self._reconciler.took(WORKLOAD_GROUPS):
-            self._regrouped.set()
+            self._reworded.set()
             self._ads.refresh(frozenset(name for name, proxy in self._registry.proxies.items() if proxy.workload.group))
 
     def _probes(self, groups: Iterable[str]) -> node_pb2.Probes:
         return probes(groups, self._reconciler.translation)
 
-    async def _follow_groups(self) -> None:
-        """Tells agents how WorkloadGroups say that their workloads are checked."""
+    def _settings(self, proxies: Iterable[Proxy]) -> node_pb2.AllProxySettings:
+        return self._proxy_configs.settings(map(self._reconciler.translation.joined, proxies))
+
+    async def _follow_words(self) -> None:
+        """Tells agents how WorkloadGroups say that their workloads are checked, and ProxyConfigs that Envoys are started."""
         while True:
-            await self._regrouped.wait()
-            self._regrouped.clear()
-            await self._registrations.publish_probes()
+            await self._reworded.wait()
+            self._reworded.clear()
+            await self._registrations.publish_words()
 
     async def _recheck(self) -> None:
         while True:

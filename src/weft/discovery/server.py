@@ -6,7 +6,7 @@ workload, never the others.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ import grpc
 
 from weft.discovery import node_report
 from weft.discovery.registry import Registry
+from weft.model.workload import Proxy
 from weft.proto import node_pb2, node_pb2_grpc
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -59,7 +60,7 @@ class Telemetry(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Stream:
-    """One open call. One message is written at a time; `bundle`, `trust` and `probes` are what the agent was told last."""
+    """One open call. One message is written at a time; the rest is what the agent was told last."""
 
     node: str
     context: Context
@@ -69,6 +70,7 @@ class _Stream:
     trust: node_pb2.Trust | None = None
     probes: node_pb2.Probes = field(default_factory=node_pb2.Probes)
     look: int = 0
+    settings: node_pb2.AllProxySettings = field(default_factory=node_pb2.AllProxySettings)
     ended: str = ""
     reader: asyncio.Task[None] | None = None
 
@@ -90,15 +92,17 @@ class RegistryServicer(node_pb2_grpc.RegistryServicer):  # type: ignore[misc]  #
         bundle: bytes,
         trust: node_pb2.Trust | None = None,
         probes: Callable[[frozenset[str]], node_pb2.Probes] = lambda groups: node_pb2.Probes(),
+        settings: Callable[[Iterable[Proxy]], node_pb2.AllProxySettings] = lambda proxies: node_pb2.AllProxySettings(),
     ) -> None:
         """`bundle`: the trust bundle (PEM) that each agent is told at the start. `trust`: whom to trust beside. `probes` are
-        those of WorkloadGroups, of which each agent is told those that its workloads name."""
+        those of WorkloadGroups, of which each agent is told those that its workloads name, `settings` how Envoys are started."""
         self._registry = registry
         self._peers = peers
         self._telemetry = telemetry
         self._bundle = bundle
         self._trust = trust
         self._probes = probes
+        self._settings = settings
         self._streams: dict[str, _Stream] = {}
         self._look = node_pb2.Look()
         self.on_sightings: Callable[[str, Sequence[node_pb2.Sighting]], None] = lambda node, sightings: None
@@ -118,10 +122,16 @@ class RegistryServicer(node_pb2_grpc.RegistryServicer):  # type: ignore[misc]  #
     async def _tell_all(self) -> None:
         await asyncio.gather(*(self._send(stream, stream.sequence) for stream in tuple(self._streams.values())))
 
-    async def publish_probes(self) -> None:
-        """Tells agents whose WorkloadGroups say something else than before."""
-        streams = [one for one in self._streams.values() if one.sequence and self._probes_of(one.node) != one.probes]
+    async def publish_words(self) -> None:
+        """Tells agents for whose workloads WorkloadGroups or ProxyConfigs say something else than before."""
+        streams = [one for one in self._streams.values() if one.sequence and not self._is_told(one)]
         await asyncio.gather(*(self._send(stream, stream.sequence) for stream in streams))
+
+    def _is_told(self, of: _Stream) -> bool:
+        return self._probes_of(of.node) == of.probes and self._settings_of(of.node) == of.settings
+
+    def _settings_of(self, node: str) -> node_pb2.AllProxySettings:
+        return self._settings(self._registry.proxies_of(node))
 
     def _probes_of(self, node: str) -> node_pb2.Probes:
         groups = {proxy.workload.group_key for proxy in self._registry.proxies_of(node)} - {""}
@@ -215,6 +225,9 @@ class RegistryServicer(node_pb2_grpc.RegistryServicer):  # type: ignore[misc]  #
             if (probes := self._probes_of(stream.node)) != stream.probes:
                 reply.probes.CopyFrom(probes)
                 stream.probes = probes
+            if (settings := self._settings_of(stream.node)) != stream.settings:
+                reply.settings.CopyFrom(settings)
+                stream.settings = settings
             stream.sequence = sequence
             with suppress(asyncio.InvalidStateError, grpc.aio.AioRpcError):  # it ended meanwhile: its reader knows
                 await stream.context.write(reply)

@@ -101,9 +101,11 @@ def sha256(of: Binary) -> str:
 
 
 def command(of: Binary, config: str, *, concurrency: int = 1, log_level: str = "warning") -> tuple[str, ...]:
-    """The command line that runs `of` with the bootstrap in the file `config`; it logs to its standard error."""
+    """The command line that runs `of` with the bootstrap in the file `config`; it logs to its standard error. `concurrency` 0: a
+    worker thread for each processor."""
     drain = ("--drain-strategy", "immediate")  # who drains says so to every caller, not to one more each second of ten minutes
-    options = ("--disable-hot-restart", *drain, "--concurrency", str(concurrency), "--log-level", log_level)
+    threads = ("--concurrency", str(concurrency)) if concurrency else ()
+    options = ("--disable-hot-restart", *drain, *threads, "--log-level", log_level)
     return (str(of.path), "--config-path", config, *options)
 
 

@@ -363,18 +363,48 @@ class Probes(_message.Message):
     groups: _containers.MessageMap[str, Probe]
     def __init__(self, groups: _Optional[_Mapping[str, Probe]] = ...) -> None: ...
 
+class ProxySettings(_message.Message):
+    __slots__ = ("concurrency", "environment")
+    class EnvironmentEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    concurrency: int
+    environment: _containers.ScalarMap[str, str]
+    def __init__(self, concurrency: _Optional[int] = ..., environment: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class AllProxySettings(_message.Message):
+    __slots__ = ("proxies",)
+    class ProxiesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: ProxySettings
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[ProxySettings, _Mapping]] = ...) -> None: ...
+    PROXIES_FIELD_NUMBER: _ClassVar[int]
+    proxies: _containers.MessageMap[str, ProxySettings]
+    def __init__(self, proxies: _Optional[_Mapping[str, ProxySettings]] = ...) -> None: ...
+
 class NodeReply(_message.Message):
-    __slots__ = ("look", "sequence", "bundle", "refused", "trust", "probes")
+    __slots__ = ("look", "sequence", "bundle", "refused", "trust", "probes", "settings")
     LOOK_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     TRUST_FIELD_NUMBER: _ClassVar[int]
     PROBES_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
     look: Look
     sequence: int
     bundle: bytes
     refused: str
     trust: Trust
     probes: Probes
-    def __init__(self, look: _Optional[_Union[Look, _Mapping]] = ..., sequence: _Optional[int] = ..., bundle: _Optional[bytes] = ..., refused: _Optional[str] = ..., trust: _Optional[_Union[Trust, _Mapping]] = ..., probes: _Optional[_Union[Probes, _Mapping]] = ...) -> None: ...
+    settings: AllProxySettings
+    def __init__(self, look: _Optional[_Union[Look, _Mapping]] = ..., sequence: _Optional[int] = ..., bundle: _Optional[bytes] = ..., refused: _Optional[str] = ..., trust: _Optional[_Union[Trust, _Mapping]] = ..., probes: _Optional[_Union[Probes, _Mapping]] = ..., settings: _Optional[_Union[AllProxySettings, _Mapping]] = ...) -> None: ...

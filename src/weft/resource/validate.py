@@ -20,6 +20,7 @@ from weft.resource.istio.destination_rule import DestinationRule
 from weft.resource.istio.envoy_filter import EnvoyFilter
 from weft.resource.istio.gateway import Gateway
 from weft.resource.istio.peer_authentication import PeerAuthentication
+from weft.resource.istio.proxy_config import ProxyConfig
 from weft.resource.istio.request_authentication import RequestAuthentication
 from weft.resource.istio.service_entry import ServiceEntry
 from weft.resource.istio.sidecar import Sidecar
@@ -40,6 +41,7 @@ from weft.resource.validation.locality import traffic_distribution
 from weft.resource.validation.mesh_config import mesh_config
 from weft.resource.validation.oidc_login import oidc_login
 from weft.resource.validation.peer_authentication import peer_authentication
+from weft.resource.validation.proxy_config import proxy_config
 from weft.resource.validation.rate_limit import rate_limit
 from weft.resource.validation.request_authentication import request_authentication
 from weft.resource.validation.service_entry import service_entry, workload_entry
@@ -77,6 +79,8 @@ def validate(resource: Resource, problems: Problems) -> None:
             envoy_filter(spec, problems)
         case WorkloadGroup() as spec:
             workload_group(spec, problems)
+        case ProxyConfig() as spec:
+            proxy_config(spec, problems)
         case Sidecar() as spec:
             sidecar(spec, problems)
         case PeerAuthentication() as spec:

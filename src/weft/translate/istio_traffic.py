@@ -193,7 +193,7 @@ def connection_pool(of: spec.ConnectionPool) -> ConnectionPool:
         max_pending_requests=http.http1_max_pending_requests,
         max_requests=http.http2_max_requests,
         max_requests_per_connection=http.max_requests_per_connection,
-        max_retries=http.max_retries,
+        max_retries=http.max_retries or None,
         idle_timeout=_seconds(http.idle_timeout),
         max_concurrent_streams=http.max_concurrent_streams,
         tcp_idle_timeout=_seconds(tcp.idle_timeout),

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from weft.resource.field import Message, UInt32, unsupported
+from msgspec import Meta
+
+from weft.resource.field import Message, unsupported
 from weft.resource.istio.selector import WorkloadSelector
 
 
@@ -16,12 +18,11 @@ class ProxyImage(Message, frozen=True, kw_only=True):
 class ProxyConfig(Message, frozen=True, kw_only=True):
     """https://istio.io/latest/docs/reference/config/networking/proxy-config/
 
-    It is read so that what is written for Istio can be applied; an Envoy of weft is started by its node's agent.
+    That of a workload's labels comes before that of its namespace, and that before that of the root namespace, field by field. An
+    Envoy has it from its next start on: `weft restart`.
     """
 
     selector: WorkloadSelector | None = None
-    concurrency: Annotated[UInt32 | None, unsupported("an Envoy beside a workload has one worker thread")] = None
-    environment_variables: Annotated[
-        Mapping[str, str], unsupported("an Envoy is started with the environment of its node's agent")
-    ] = {}
+    concurrency: Annotated[int, Meta(ge=0, le=1024)] | None = None
+    environment_variables: Mapping[str, str] = {}
     image: Annotated[ProxyImage | None, unsupported("Envoy is a process here: it has no image")] = None
