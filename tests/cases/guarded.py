@@ -27,6 +27,7 @@ from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpConnectionManager
 from issuer import Issuer
+from replay import is_warm
 
 from weft.compile.snapshot import Cache, ProxySnapshot, snapshot
 from weft.envoy.binary import binary, command
@@ -382,6 +383,9 @@ class GuardedStage:
             rejected = self.ads.streams["all"].rejected if "all" in self.ads.streams else []
             assert process.poll() is None and not rejected and time.monotonic() < deadline, (rejected, self.log())
             time.sleep(0.02)
+        while not is_warm(self.ads.streams["all"], f"{self.folder}/a.sock"):
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.05)
 
     def rejections(self) -> list[str]:
         """Everything that the Envoy refused."""

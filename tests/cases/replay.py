@@ -16,7 +16,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-from ads import Ads
+from ads import Ads, Stream
 from authority import Authority, authority
 from backends import Backends
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
@@ -53,6 +53,18 @@ class Got:
             said = json.loads(self.text)
             return str(said["instance"]) if said.get("service") == "story" else ""
         return ""
+
+
+_IN_BOOTSTRAP = len(bootstrap(node_id="", cluster="", admin_socket="", xds_socket="")["static_resources"]["clusters"])
+
+
+def is_warm(stream: Stream, admin: str) -> bool:
+    """Whether all clusters that the Envoy with this admin socket is told unasked are active."""
+    with stream.lock:
+        wanted = len(stream._clusters()) + _IN_BOOTSTRAP
+    with contextlib.closing(_Admin(admin)) as asked:
+        asked.request("GET", "/stats?filter=^cluster_manager.active_clusters$")
+        return int(asked.getresponse().read().decode().strip().rpartition(" ")[2] or 0) >= wanted
 
 
 @dataclass
@@ -202,16 +214,9 @@ class Replay:
             time.sleep(0.01)
 
     def _warm(self, name: str, n: int) -> bool:
-        """Whether all clusters that are told unasked are active."""
         assert self.ads
         stream = self.ads.streams.get(name)
-        if stream is None:
-            return False
-        with stream.lock:
-            wanted = len(stream._clusters()) + 3  # those of the bootstrap
-        with contextlib.closing(_Admin(f"{self.folder}/{n}.sock")) as admin:
-            admin.request("GET", "/stats?filter=^cluster_manager.active_clusters$")
-            return int(admin.getresponse().read().decode().strip().rpartition(" ")[2] or 0) >= wanted
+        return stream is not None and is_warm(stream, f"{self.folder}/{n}.sock")
 
     def log(self) -> str:
         """What the Envoys said."""

@@ -71,7 +71,7 @@ def _server(spec: ServerSpec, namespace: str, origin: Ref, http3: bool) -> Serve
         (tls.ca_cert_credential_name,) if tls.ca_cert_credential_name else (),
         _demands(tls),
         http3,
-        bind,
+        bind=bind,
     )
 
 
