@@ -123,7 +123,7 @@ def test_the_root_is_replaced_under_load_whatever_kills_the_control_plane(mesh: 
         for wanted in STATES:
             mesh.until(lambda wanted=wanted: state(mesh) == wanted, 60)
             mesh.killed(CONTROL_PLANE)
-            mesh.until(mesh.ready_control_plane)
+            mesh.until(mesh.ready_control_plane, 60)
             assert state(mesh) == wanted
             proven(mesh, wanted)
             served = roots_on_the_wire(mesh)
