@@ -146,7 +146,7 @@ class Mesh:
         """The reason in its status."""
         stored = await self.store.get(Key(RESOURCE, "", "other.example"))
         conditions = (stored.body.get("status") or {}).get("conditions", []) if stored else []
-        return str(conditions[0]["reason"]) if conditions else ""
+        return str(conditions[-1]["reason"]) if conditions else ""
 
     def roots(self) -> dict[str, bytes]:
         """What agents are told, by domain."""

@@ -143,5 +143,5 @@ def test_workloads_of_a_federated_mesh_are_known_and_judged_by_their_own_domain(
 
 def _condition(mesh: RunningMesh, domain: str) -> tuple[str, str]:
     found = json.loads(mesh.weft("get", "trustdomain", domain, "-o", "json").out)
-    [said] = found.get("status", {}).get("conditions", [{}])
+    said = {one["type"]: one for one in found.get("status", {}).get("conditions", ())}.get("BundleHeld", {})
     return said.get("status", ""), said.get("reason", "")

@@ -28,10 +28,11 @@ def status(findings: Iterable[Finding], body: Mapping[str, Any], now: str) -> di
         "reason": "Refused" if broken else "Accepted",
         "lastTransitionTime": now,
     }
+    others = [one for one in body.get("status", {}).get("conditions", ()) if one.get("type") != condition["type"]]
     kept = {name: value for name, value in body.get("status", {}).items() if name not in ("conditions", "validationMessages")}
     if messages:
         kept["validationMessages"] = messages
-    return {**kept, "conditions": [condition], "observedGeneration": str(body.get("metadata", {}).get("generation", 1))}
+    return {**kept, "conditions": [condition, *others], "observedGeneration": str(body.get("metadata", {}).get("generation", 1))}
 
 
 def _message(finding: Finding) -> dict[str, Any]:

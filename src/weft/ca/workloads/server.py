@@ -12,9 +12,9 @@ from cryptography import x509
 
 from weft.ca import certificate
 from weft.ca.attestation import SYSTEM_NAMESPACE, JoinTokens, RefusedToken, subject
-from weft.ca.authority import Authority, Issued, Untrusted
+from weft.ca.authority import Authority, Issued, NotSigned, Untrusted
 from weft.ca.csr import MAX_BYTES, InvalidRequest, is_proven, public_der, verified_key
-from weft.ca.server import DEADLINE, Office
+from weft.ca.server import DEADLINE, Office, issued
 from weft.ca.transport.server import Context, RefusalLog, abort, address
 from weft.ca.workloads.kubernetes import Kubernetes, Unavailable
 from weft.identity import SpiffeId, spiffe_id
@@ -40,14 +40,14 @@ class AttestationServicer(node_pb2_grpc.AttestationServicer):  # type: ignore[mi
                     case "kubernetes_token":
                         return _message(await self._of_kubernetes(request))
             raise InvalidRequest("there is no evidence in it")
-        except (RefusedToken, InvalidRequest, Unavailable, TimeoutError) as error:
+        except (RefusedToken, InvalidRequest, Unavailable, NotSigned, TimeoutError) as error:
             await self._refuse(error, context)
 
     async def Renew(self, request: node_pb2.RenewRequest, context: Context) -> node_pb2.Certificate:
         """The next certificate of a workload that joined with a token, proven by the key of the one before."""
         try:
             return _message(await self._renewed(request))
-        except (InvalidRequest, Untrusted) as error:
+        except (InvalidRequest, Untrusted, NotSigned) as error:
             await self._refuse(error, context)
 
     async def _refuse(self, error: Exception, context: Context) -> NoReturn:
@@ -57,8 +57,8 @@ class AttestationServicer(node_pb2_grpc.AttestationServicer):  # type: ignore[mi
                 told = "the token is not valid: unknown, used, expired, or for another purpose"
             case InvalidRequest():
                 code = grpc.StatusCode.INVALID_ARGUMENT
-            case Unavailable() | TimeoutError():
-                code, told = grpc.StatusCode.UNAVAILABLE, "the evidence cannot be checked now"
+            case Unavailable() | TimeoutError() | NotSigned():
+                code, told = grpc.StatusCode.UNAVAILABLE, "the evidence cannot be checked, or nothing be signed, now"
         self._refusals.refuse(address(context), f"attestation: {type(error).__name__}", str(error))
         await abort(context, code, told)
 
@@ -95,7 +95,7 @@ class AttestationServicer(node_pb2_grpc.AttestationServicer):  # type: ignore[mi
         return await self._issued(authority, request.csr, identity)
 
     async def _issued(self, authority: Authority, request: bytes, identity: SpiffeId) -> Issued:
-        return authority.issue(request, identity, self._office.lifetimes.workload, self._office.now())
+        return await issued(authority, request, identity, self._office.lifetimes.workload, self._office.now())
 
 
 def _bound(authority: Authority, bound: str) -> SpiffeId:

@@ -175,11 +175,14 @@ class Domains:
         if stored is None:
             return
         said = _condition(held, self._now())
-        before: Mapping[str, Any] = next(iter((stored.body.get("status") or {}).get("conditions", ())), {})
+        status = stored.body.get("status") or {}
+        others = [one for one in status.get("conditions", ()) if one.get("type") != said["type"]]
+        before: Mapping[str, Any] = next((one for one in status.get("conditions", ()) if one.get("type") == said["type"]), {})
         if all(before.get(each) == said[each] for each in ("status", "reason", "message")):
             return
         with contextlib.suppress(Conflict):  # whoever wrote meanwhile: the next look says it
-            await self._store.write([Put(key, {**stored.body, "status": {"conditions": [said]}}, stored.revision)])
+            body = {**stored.body, "status": {**status, "conditions": [*others, said]}}
+            await self._store.write([Put(key, body, stored.revision)])
 
 
 def _place(of: TrustDomain) -> str:
