@@ -127,6 +127,10 @@ POOL: tuple[Resource, ...] = tuple(
         f"{{apiVersion: v1, kind: Secret, metadata: {{name: cert, namespace: default}}, stringData: {PEMS}}}",
         f"{{apiVersion: v1, kind: Secret, metadata: {{name: cert-cacert, namespace: other}}, stringData: {PEMS}}}",
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: cert, namespace: other}, data: {ca.crt: broken}}",
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: istio, namespace: istio-system}, data: {mesh: 'meshMTLS: {ecdhCurves:"
+        " [P-256]}'}}",
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: istio, namespace: istio-system, annotations:"
+        " {mesh.weft.dev/tls-profile: fips}}, data: {mesh: ''}}",
         "{apiVersion: v1, kind: Service, metadata: {name: web, namespace: default}, spec: {clusterIP: None, selector: {app: web},"
         " ports: [{port: 80}]}}",
         "{apiVersion: v1, kind: Service, metadata: {name: web, namespace: other}, spec: {type: ExternalName, externalName:"
@@ -293,6 +297,7 @@ def _differences(old: Mesh, new: Mesh) -> Change:
         or old.envoy_filters != new.envoy_filters
         or old.sidecars != new.sidecars
         or old.federated != new.federated
+        or old.tls != new.tls
         or any(host.startswith("*") or "/" in host for host in hosts)
     )
     return Change(hosts, endpoints - hosts, everything, keys(old.credentials, new.credentials))

@@ -4,6 +4,7 @@ Nothing of a request is kept but its method, host and the template of its path. 
 is asked for a sample, and each of its entries then counts for as many.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from google.protobuf.message import DecodeError
 
 from weft.envoy.names import inbound_port
 from weft.proto import node_pb2
-from weft.telemetry.calls import MTLS, PLAINTEXT, TLS, Caller, CallTable, Edge, Operation, Seen
+from weft.telemetry.calls import MTLS, MTLS_ONLY, PLAINTEXT, TLS, Caller, CallTable, Edge, Operation, Seen
 from weft.telemetry.path_template import template
 
 MOST = 500
@@ -50,6 +51,7 @@ class Calls:
         self._now = now
         self._table: CallTable[str] = CallTable(_MOST_EDGES)
         self._proxies: dict[str, _Proxy] = {}
+        self.plaintext = asyncio.Event()  # set when somebody called who is not of the mesh
 
     def stream(self, first: bytes) -> tuple[str, int] | None:
         """The proxy and the port that a stream tells of, from its first message; None when it is no stream of ours."""
@@ -74,13 +76,16 @@ class Calls:
         for each in said.http_logs.log_entry:
             known.entries += 1
             edge = _edge(proxy, port, each.common_properties, _http_refusal(each))
-            self._add(edge, _operation(each), _count(each, weight), _decided(each.common_properties, now))
+            self._add(edge, _operation(each), _count(each, _weight(edge, weight)), _decided(each.common_properties, now))
         for each in said.tcp_logs.log_entry:
             known.entries += 1
-            self._add(_edge(proxy, port, each.common_properties, _tcp_refusal(each)), Operation(), _count(each, weight), now)
+            edge = _edge(proxy, port, each.common_properties, _tcp_refusal(each))
+            self._add(edge, Operation(), _count(each, _weight(edge, weight)), now)
 
     def _add(self, edge: Edge[str], operation: Operation, count: int, now: float) -> None:
         self._table.add(edge, operation, Seen(count, now, now))
+        if edge.caller.transport != MTLS:
+            self.plaintext.set()
 
     def report(self) -> list[node_pb2.CallCounters]:
         """All that came since the last report."""
@@ -114,6 +119,11 @@ class Calls:
     def forget(self, proxy: str) -> None:
         """The proxy is gone."""
         self._proxies.pop(proxy, None)
+
+
+def _weight(of: Edge[str], sampled: int) -> int:
+    """What an entry stands for: callers without an identity are told of one by one."""
+    return sampled if of.caller.transport == MTLS else 1
 
 
 def _edge(proxy: str, port: int, of: log.AccessLogCommon, denied_by: str) -> Edge[str]:
@@ -151,7 +161,8 @@ def _http_refusal(of: log.HTTPAccessLogEntry) -> str:
 
 
 def _tcp_refusal(of: log.TCPAccessLogEntry) -> str:
-    return _rule(of.common_properties.connection_termination_details)
+    common = of.common_properties
+    return MTLS_ONLY if common.response_flags.no_route_found else _rule(common.connection_termination_details)
 
 
 def _rule(details: str) -> str:

@@ -40,9 +40,11 @@ from weft.envoy.types import CLUSTER
 from weft.proto import node_pb2
 
 LOG = logging.getLogger(__name__)
+_PLAINTEXT = 0.5  # seconds between two reports of plaintext at least
 _SHARES = 1.0  # seconds between two looks at how much Envoys tell of calls
 _OBSERVATION = 5.0  # seconds between two looks at what the Envoys counted
 _FIRST_OBSERVATIONS = 0.4  # seconds, while somebody may look at what has just begun
+_EAGER = 6.0  # seconds, after which the control plane has said it again: three heartbeats
 _FRESH = 15.0  # seconds after an instance came in which somebody waits to see its traffic: then looks come faster
 _PER_PROXY = ("keys", "held", "envoy", "ports")  # folders with a file or folder for each
 _FIRST_STATES = 3.0  # seconds after which the first report goes out, whatever is still unknown
@@ -97,6 +99,7 @@ class Agent:
         self._fresh_until = 0.0
         self._limits = Limits()
         self._applications = Applications()
+        self._look = asyncio.Event()
         self._tasks = asyncio.TaskGroup()
         node.relay.rebind = self._rebind
         node.registry.on_lost = calls.restore
@@ -104,6 +107,7 @@ class Agent:
         self._inspection = Inspection(config, node.certificates, self._looked_at, self._sighted)
         node.registry.on_look = self._inspection.ask
         node.registry.on_settings = self._settings_changed
+        node.registry.on_eager = self._look_often
 
     async def run(self) -> None:
         """Everything, until cancelled."""
@@ -120,6 +124,7 @@ class Agent:
             tasks.create_task(self._observe_envoys())
             tasks.create_task(self._share_calls())
             tasks.create_task(self._inspection.run())
+            tasks.create_task(self._tell_plaintext())
             tasks.create_task(self._follow_supervisor())
             await self._first_states()
             tasks.create_task(node.registry.run())
@@ -270,6 +275,7 @@ class Agent:
 
     async def _observe_envoys(self) -> None:
         while True:
+            self._look.clear()
             rows = await asyncio.gather(*(self._counted(workload) for workload in tuple(self._workloads.values())))
             self._node.registry.telemetry = Telemetry(
                 edges=[edge for edges, _ in rows for edge in edges],
@@ -281,7 +287,20 @@ class Agent:
             fresh = time.monotonic() < self._fresh_until
             if fresh:
                 self._node.registry.hasten()
-            await asyncio.sleep(_FIRST_OBSERVATIONS if fresh else _OBSERVATION)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FIRST_OBSERVATIONS if fresh else _OBSERVATION):
+                    await self._look.wait()
+
+    async def _tell_plaintext(self) -> None:
+        """Who calls without an identity is told of at once: somebody may wait for it before plaintext is refused."""
+        while True:
+            await self._calls.plaintext.wait()
+            self._calls.plaintext.clear()
+            registry = self._node.registry
+            if registry.connected:
+                registry.telemetry.calls = [*registry.telemetry.calls, *self._calls.report()]
+                registry.hasten()
+            await asyncio.sleep(_PLAINTEXT)
 
     async def _share_calls(self) -> None:
         """Asks proxies with much to tell for a part of it."""
@@ -294,6 +313,12 @@ class Agent:
                             workload.envoy.admin, f"/runtime_modify?{CALLS_SHARE}={share}", method="POST", timeout=1.0
                         )
                         self._calls.shared(key, share)
+
+    def _look_often(self) -> None:
+        """The control plane watches for failures: looks come faster for a while."""
+        if time.monotonic() > self._fresh_until:
+            self._look.set()
+        self._fresh_until = max(self._fresh_until, time.monotonic() + _EAGER)
 
     def _state(self, status: ProxyStatus) -> node_pb2.ProxyState:
         return node_pb2.ProxyState(

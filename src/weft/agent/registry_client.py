@@ -67,6 +67,7 @@ class RegistryClient:
         self._progress = asyncio.Condition()
         self._stream: _Stream | None = None
         self.telemetry = Telemetry()
+        self.on_eager: Callable[[], None] = lambda: None  # the control plane wants to know what Envoys count as soon as may be
         self.on_lost: Callable[[Sequence[node_pb2.CallCounters]], None] = lambda _: None  # calls that nobody took
         self.on_probes: Callable[[node_pb2.Probes], None] = lambda _: None  # takes the probes of WorkloadGroups
         self.sightings: Sequence[node_pb2.Sighting] = ()
@@ -211,6 +212,8 @@ class RegistryClient:
         stream.answers += 1
         stream.asked = None
         stream.calls = {sequence: calls for sequence, calls in stream.calls.items() if sequence > reply.sequence}
+        if reply.eager:
+            self.on_eager()
         if reply.bundle:
             self._on_bundle(reply.bundle)
         if reply.HasField("trust"):

@@ -47,6 +47,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("delete", "weft.cli.delete", "Delete resources.", _RESOURCES),
     Command("policy", "weft.cli.policy", "Judge authorization policies against the calls that are made.", _SEE),
     Command("stat", "weft.cli.stat", "Show who calls what: requests a second, success, p99, mTLS.", _SEE),
+    Command("mtls", "weft.cli.mtls", "Show what is encrypted, and refuse plaintext without breaking a call.", _SEE),
     Command("proxies", "weft.cli.proxies", "List proxies: sync state, version, certificate.", _SEE),
     Command("proxy", "weft.cli.proxy", "Look into a proxy: `weft proxy config SERVICE clusters`.", _SEE),
     Command("ca", "weft.cli.ca", "Look after the certificate authority: status, verify, rotate.", _SEE),

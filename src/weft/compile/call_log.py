@@ -18,27 +18,40 @@ LASTING = 60.0
 """Seconds after which a request or connection that goes on is told again."""
 
 
-def of_requests(number: int) -> AccessLog:
-    """The log of a port whose requests are read."""
-    return _log("envoy.access_loggers.http_grpc", HttpGrpcAccessLogConfig(common_config=_common(number)))
+LASTING_PLAINTEXT = 5.0
+"""The same of plaintext: who still sends it is to be known soon."""
+
+_HTTP, _TCP = "envoy.access_loggers.http_grpc", "envoy.access_loggers.tcp_grpc"
 
 
-def of_connections(number: int) -> AccessLog:
+def of_requests(number: int, *, whole: bool = False) -> AccessLog:
+    """The log of a port whose requests are read. `whole`: nothing is left out, and it is told at once."""
+    config = HttpGrpcAccessLogConfig(common_config=_common(number, at_once=whole))
+    return AccessLog(name=_HTTP, filter=None if whole else _sampled(), typed_config=packed(config))
+
+
+def of_connections(number: int, *, whole: bool = False) -> AccessLog:
     """The log of a port whose bytes are not read."""
-    return _log("envoy.access_loggers.tcp_grpc", TcpGrpcAccessLogConfig(common_config=_common(number)))
+    config = TcpGrpcAccessLogConfig(common_config=_common(number, at_once=whole))
+    return AccessLog(name=_TCP, filter=None if whole else _sampled(), typed_config=packed(config))
 
 
-def _log(name: str, config: HttpGrpcAccessLogConfig | TcpGrpcAccessLogConfig) -> AccessLog:
+def of_refused(number: int) -> AccessLog:
+    """The log of connections that are not the mesh's own, at a port that takes no others (NR: no filter chain is for them)."""
+    config = TcpGrpcAccessLogConfig(common_config=_common(number, at_once=True))
+    return AccessLog(name=_TCP, filter={"response_flag_filter": {"flags": ["NR"]}}, typed_config=packed(config))
+
+
+def _sampled() -> dict[str, Any]:
     share = {"runtime_key": CALLS_SHARE, "percent_sampled": {"numerator": 10_000, "denominator": "TEN_THOUSAND"}}
-    sampled = {"runtime_filter": {**share, "use_independent_randomness": True}}
-    return AccessLog(name=name, filter=sampled, typed_config=packed(config))
+    return {"runtime_filter": {**share, "use_independent_randomness": True}}
 
 
-def _common(number: int) -> dict[str, Any]:
+def _common(number: int, *, at_once: bool = False) -> dict[str, Any]:
     """The port is the log's name: it is told once for all entries."""
     return {
         "log_name": inbound_cluster(number),
         "transport_api_version": "V3",
         "grpc_service": {"envoy_grpc": {"cluster_name": XDS_CLUSTER}},
-        "buffer_flush_interval": duration(1),
+        "buffer_flush_interval": duration(0.2 if at_once else 1),
     }

@@ -31,7 +31,8 @@ def inbound(of: InboundListener) -> EnvoyResource:
     """The inbound listener of one port."""
     name = f"inbound|{of.number}"
     chains = ([] if of.mode is MtlsMode.DISABLE else [_mtls(of)]) + ([] if of.mode is MtlsMode.STRICT else _others(of))
-    message = socket_listener(name, of.address, chains, "INBOUND", **_inspection(of))
+    refused = {"access_log": [call_log.of_refused(of.number)]} if of.mode is MtlsMode.STRICT else {}
+    message = socket_listener(name, of.address, chains, "INBOUND", **_inspection(of), **refused)
     secrets = tuple(sorted({one for one in (*of.ends.shown, of.ends.trusted) if one})) if of.ends else ()
     asked = of.screening if of.protocol.is_http else Screening(of.guard.asked)
     clusters, hosts = (inbound_cluster(of.number), *asked.clusters), of.limits.hosts | of.screening.hosts
@@ -61,7 +62,7 @@ def _mtls(of: InboundListener) -> FilterChain:
         ),
         tls=True,
         alpn=(tls.ALPN_MESH,),
-        transport_socket=tls.mesh_downstream(of.trust_domains, alpn),
+        transport_socket=tls.mesh_downstream(of.trust_domains, alpn, of.rules),
     )
 
 
@@ -74,20 +75,23 @@ def _not_reached() -> dict[str, Any]:
 def _others(of: InboundListener) -> list[FilterChain]:
     """Who is not of the mesh: with TLS that ends here, where the workload's Sidecar says so. TLS that the application ends itself
     passes as bytes, by a chain of its own: where one chain asks for TLS, Envoy gives no TLS to one that asks for nothing."""
+    filters = _filters(of, stranger=True, forward_client_cert_details="SANITIZE")
     if of.ends is None:
-        plain = filter_chain(_PLAINTEXT, _filters(of, forward_client_cert_details="SANITIZE"))
+        plain = filter_chain(_PLAINTEXT, filters)
         passed = of.mode is MtlsMode.PERMISSIVE and not of.protocol.is_http
-        return [plain, filter_chain(_PASSED, _filters(of), tls=True)] if passed else [plain]
-    socket = tls.server(of.ends, of.trust_domains)
-    return [filter_chain(_TLS, _filters(of, forward_client_cert_details="SANITIZE"), tls=True, transport_socket=socket)]
+        return [plain, filter_chain(_PASSED, _filters(of, stranger=True), tls=True)] if passed else [plain]
+    return [filter_chain(_TLS, filters, tls=True, transport_socket=tls.server(of.ends, of.trust_domains))]
 
 
-def _filters(of: InboundListener, mappers: tuple[dict[str, Any], ...] = (), **words: Any) -> list[Filter]:
-    name = f"inbound|{of.number}"
+def _filters(
+    of: InboundListener, mappers: tuple[dict[str, Any], ...] = (), *, stranger: bool = False, **words: Any
+) -> list[Filter]:
+    """`stranger`: for callers without an identity of the mesh, every one of whom is told of."""
+    name, lasting = f"inbound|{of.number}", call_log.LASTING_PLAINTEXT if stranger else call_log.LASTING
     counted = [*local_ratelimit.network_local_ratelimit(of.limits), *ratelimit.network_ratelimit(of.limits)]
     if not of.protocol.is_http:
-        logs = {"log": call_log.of_connections(of.number), "refusals": denial_log.of_connections()}
-        told = tcp_proxy(name, (Target(inbound_cluster(of.number)),), **logs)
+        log = call_log.of_connections(of.number, whole=stranger)
+        told = tcp_proxy(name, (Target(inbound_cluster(of.number)),), log, denial_log.of_connections(), lasting)
         return [*counted, *network_guard(of.guard, name), *told]
     chain = INBOUND_GRPC_WEB if of.protocol is Protocol.GRPC_WEB else INBOUND
     if of.tokens:
@@ -95,11 +99,11 @@ def _filters(of: InboundListener, mappers: tuple[dict[str, Any], ...] = (), **wo
     chain = ext_authz.before(of.screening.asked, widened(chain, of.slots))
     replies = {"mappers": [*mappers, *denials(of.screening), *local_ratelimit.refusals()]}
     routes = inbound_cluster(of.number)
-    log: dict[str, Any] = {
-        "access_log": [call_log.of_requests(of.number), denial_log.of_requests()],
-        "access_log_options": {"access_log_flush_interval": duration(call_log.LASTING)},
+    logged: dict[str, Any] = {
+        "access_log": [call_log.of_requests(of.number, whole=stranger), denial_log.of_requests()],
+        "access_log_options": {"access_log_flush_interval": duration(lasting)},
     }
-    words |= log | normalization(of.screening)
+    words |= logged | normalization(of.screening)
     return [*counted, http_connection_manager(stat_prefix=name, routes=routes, chain=chain, local_reply_config=replies, **words)]
 
 

@@ -20,28 +20,35 @@ _LOTS, _STEP = 1000, 617
 
 
 def tcp_proxy(
-    stat_prefix: str, targets: tuple[Target, ...], log: AccessLog | None = None, refusals: AccessLog | None = None
+    stat_prefix: str,
+    targets: tuple[Target, ...],
+    log: AccessLog | None = None,
+    refusals: AccessLog | None = None,
+    lasting: float = LASTING,
 ) -> list[Filter]:
     """The network filters. No target: the connection is closed. A target that is a name is resolved first; of several names of
     one cluster each connection has one, by weight, and of names of several clusters the heaviest is dialled. Of several
-    tunnels the first is taken. `log` is told of connections, also while they last, `refusals` of each at its end."""
+    tunnels the first is taken. `log` is told of connections, and every `lasting` seconds that they go on, `refusals` of each at
+    its end."""
     chosen = targets or (Target(BLACK_HOLE),)
     named = tuple(target for target in chosen if target.dial)
     if len(named) > 1 and len({target.cluster for target in chosen}) == 1 and named == chosen:
-        return [*_by_lot(named), _proxy(stat_prefix, chosen[:1], log, refusals)]
+        return [*_by_lot(named), _proxy(stat_prefix, chosen[:1], log, refusals, lasting)]
     if named:
         chosen = (max(named, key=lambda target: (target.weight, target.dial)),)
-    return [*_resolution(chosen[0]), _proxy(stat_prefix, chosen, log, refusals)]
+    return [*_resolution(chosen[0]), _proxy(stat_prefix, chosen, log, refusals, lasting)]
 
 
-def _proxy(stat_prefix: str, chosen: tuple[Target, ...], log: AccessLog | None, refusals: AccessLog | None) -> Filter:
+def _proxy(
+    stat_prefix: str, chosen: tuple[Target, ...], log: AccessLog | None, refusals: AccessLog | None, lasting: float
+) -> Filter:
     message = TcpProxy(stat_prefix=stat_prefix, max_connect_attempts={"value": 3})
     if refusals is not None:
         message.access_log.append(refusals)
     if log is not None:
         message.access_log.append(log)
         message.access_log_options.flush_access_log_on_connected = True
-        message.access_log_options.access_log_flush_interval.CopyFrom(duration(LASTING))
+        message.access_log_options.access_log_flush_interval.CopyFrom(duration(lasting))
     if len(chosen) == 1:
         message.cluster = chosen[0].cluster
     else:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -39,6 +40,7 @@ from weft.controlplane.admission import Judge
 from weft.controlplane.alarms import Alarms
 from weft.controlplane.api.admission import Admission
 from weft.controlplane.api.application import application, version
+from weft.controlplane.api.change import Resources
 from weft.controlplane.api.serve import ApiServer
 from weft.controlplane.api_access import ApiAccess
 from weft.controlplane.api_tokens import ApiTokens
@@ -58,6 +60,11 @@ from weft.controlplane.grants import CurrentGrants, grants
 from weft.controlplane.key_set_client import trusted
 from weft.controlplane.key_sets import RESOURCES, KeySets
 from weft.controlplane.limiter_client import LimiterClient
+from weft.controlplane.mtls import traffic
+from weft.controlplane.mtls.evidence import CallEvidence
+from weft.controlplane.mtls.port_modes import port_modes
+from weft.controlplane.mtls.routes import routes as mtls_routes
+from weft.controlplane.mtls.tightening import Tightener
 from weft.controlplane.observation import Observation
 from weft.controlplane.plain_server import PlainServer
 from weft.controlplane.proxy_configs import PROXY_CONFIGS, ProxyConfigs
@@ -73,6 +80,7 @@ from weft.identity import SpiffeId, spiffe_id
 from weft.model.mesh import Change, Settings
 from weft.model.workload import Address, Proxy
 from weft.proto import node_pb2, node_pb2_grpc
+from weft.rollout.scope import Scope
 from weft.spiffe_bundle import SpiffeBundle
 from weft.store.sqlite import SqliteStore
 from weft.store.store import Conflict, Key, Put
@@ -132,6 +140,15 @@ class ControlPlane:
         self._domains = Domains(config.home / "trust-domains", self._store, self._reconciler, now)
         self._observation = Observation(on_calls=self._calls.observe)
         self._limiter = LimiterClient(config.supervisor)
+        self._seen_calls = CallEvidence(config.home / "mtls-since", self._calls, self._observation)
+        self._tightener = Tightener(
+            config.home / "tightening.json",
+            Resources(self._store, admit=self._admit),
+            self._reconciler,
+            lambda: self._registry.proxies,
+            lambda: self._ads.behind(self._registry.proxies),
+            self._seen_calls,
+        )
         self._tokens = JoinTokens(config.home / "ca" / "tokens.db")
         self._jwt_keys = JwtKeys(config.home / "ca" / "jwt-keys.json", now)
         self._nodes = CertifiedNodes(config.home / "ca" / "nodes.json")
@@ -185,6 +202,7 @@ class ControlPlane:
             self._follow_demand(),
             self._calls.run(),
             self._alarms.run(),
+            self._tightener.run(),
             self._ads.run(),
             self._canary.run(),
             self._limiter.run(),
@@ -202,6 +220,8 @@ class ControlPlane:
     async def _load(self) -> None:
         await self._store.open()
         await self._calls.open()
+        self._seen_calls.load()
+        self._tightener.load()
         for name in self._config.namespaces:
             with contextlib.suppress(Conflict):
                 await self._store.write([Put(Key("namespaces", "", name), _namespace(name), 0)])
@@ -225,6 +245,7 @@ class ControlPlane:
         registry = self._registrations = RegistryServicer(
             self._registry, peers, self._observation, authority().bundle, self._trust(), self._probes, self._settings
         )
+        registry.eager = lambda: self._tightener.goes_on
         return (
             lambda server: node_pb2_grpc.add_CertificatesServicer_to_server(certificates, server),
             lambda server: node_pb2_grpc.add_TokensServicer_to_server(tokens, server),
@@ -255,7 +276,8 @@ class ControlPlane:
     def _api(self, access: ApiAccess) -> ApiServer:
         extended = extension.routes(self._edges, self._proxies, self._called, self._evidence, lambda: self._alarms.items)
         joining = extension.join_token_routes(self._mint, self._send_away)
-        routes = (*extended, *joining, *access_routes.routes(access.sign, self._audit))
+        encryption = mtls_routes(self._encryption, self._tightener, time.time)
+        routes = (*extended, *joining, *encryption, *access_routes.routes(access.sign, self._audit))
         app = application(
             self._store,
             admit=self._admit,
@@ -373,6 +395,11 @@ class ControlPlane:
 
     def _called(self, within: float | None, asked: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
         return call_list.listed(call_list.chosen(self._calls.calls(within), asked))
+
+    def _encryption(self, scope: Scope, window: float) -> Iterator[Mapping[str, Any]]:
+        since = time.time() - window
+        ports = port_modes(self._reconciler.translation.mesh, self._registry.proxies.values(), scope)
+        return traffic.rows(ports, self._seen_calls.encrypted(since), self._seen_calls.plaintext(since))
 
     async def _mint(self, whom: Whom, ttl: float) -> str:
         life = timedelta(seconds=ttl)

@@ -76,6 +76,11 @@ class Observation:
             self._asked = demand(self._edges.asked(self._monotonic(), _LATELY), zones, self._asked)
         return self._asked
 
+    def failures(self, proxies: Iterable[Proxy], window: float) -> tuple[int, int]:
+        """Requests that the mesh sent to these in the last `window` seconds, and how many of them failed."""
+        endpoints = frozenset(shown(port.listen) for proxy in proxies for port in proxy.inbound)
+        return self._edges.failures(self._monotonic(), window, endpoints)
+
     def edges(self, proxies: Mapping[str, Proxy]) -> tuple[Edge, ...]:
         """The table of edges; `proxies` are all that are registered."""
         parties = {key: _party(proxy) for key, proxy in proxies.items()}

@@ -106,6 +106,7 @@ class RegistryServicer(node_pb2_grpc.RegistryServicer):  # type: ignore[misc]  #
         self._streams: dict[str, _Stream] = {}
         self._look = node_pb2.Look()
         self.on_sightings: Callable[[str, Sequence[node_pb2.Sighting]], None] = lambda node, sightings: None
+        self.eager: Callable[[], bool] = lambda: False  # whether somebody watches what Envoys count
         registry.on_expired = self._expired
 
     async def publish_bundle(self, bundle: bytes) -> None:
@@ -213,7 +214,8 @@ class RegistryServicer(node_pb2_grpc.RegistryServicer):  # type: ignore[misc]  #
 
     async def _send(self, stream: _Stream, sequence: int, refused: Mapping[str, str] = {}) -> None:
         async with stream.writing:
-            reply = node_pb2.NodeReply(sequence=sequence, refused="; ".join(refused.values())[:_LONGEST_REFUSAL])
+            why = "; ".join(refused.values())[:_LONGEST_REFUSAL]
+            reply = node_pb2.NodeReply(sequence=sequence, eager=self.eager(), refused=why)
             if stream.look != self._look.number:
                 reply.look.CopyFrom(self._look)
                 stream.look = self._look.number

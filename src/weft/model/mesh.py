@@ -21,6 +21,7 @@ from weft.model.route import RouteSet
 from weft.model.security import PeerAuthentication
 from weft.model.service import Service
 from weft.model.sidecar import Sidecar
+from weft.model.tls_settings import NO_SETTINGS, TlsSettings
 from weft.model.traffic import ServicePolicy
 from weft.ref import Ref
 
@@ -66,6 +67,7 @@ class Mesh:
     addresses: Mapping[str, tuple[tuple[str, Ref], ...]] = field(default_factory=dict)  # of services: hosts, and who says so
     defaults: Mapping[str, tuple[TrafficDefaults, ...]] = field(default_factory=dict)  # by namespace
     configs: Mapping[str, tuple[MeshConfig, ...]] = field(default_factory=dict)  # by namespace, the older first
+    tls: TlsSettings = NO_SETTINGS
     key_sets: Mapping[str, KeySet] = field(default_factory=dict)  # by address
     federated: Mapping[str, Ref] = field(default_factory=dict)  # other trust domains whose workloads are known
 

@@ -392,7 +392,7 @@ class AllProxySettings(_message.Message):
     def __init__(self, proxies: _Optional[_Mapping[str, ProxySettings]] = ...) -> None: ...
 
 class NodeReply(_message.Message):
-    __slots__ = ("look", "sequence", "bundle", "refused", "trust", "probes", "settings")
+    __slots__ = ("look", "sequence", "bundle", "refused", "trust", "probes", "settings", "eager")
     LOOK_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_FIELD_NUMBER: _ClassVar[int]
@@ -400,6 +400,7 @@ class NodeReply(_message.Message):
     TRUST_FIELD_NUMBER: _ClassVar[int]
     PROBES_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    EAGER_FIELD_NUMBER: _ClassVar[int]
     look: Look
     sequence: int
     bundle: bytes
@@ -407,4 +408,5 @@ class NodeReply(_message.Message):
     trust: Trust
     probes: Probes
     settings: AllProxySettings
-    def __init__(self, look: _Optional[_Union[Look, _Mapping]] = ..., sequence: _Optional[int] = ..., bundle: _Optional[bytes] = ..., refused: _Optional[str] = ..., trust: _Optional[_Union[Trust, _Mapping]] = ..., probes: _Optional[_Union[Probes, _Mapping]] = ..., settings: _Optional[_Union[AllProxySettings, _Mapping]] = ...) -> None: ...
+    eager: bool
+    def __init__(self, look: _Optional[_Union[Look, _Mapping]] = ..., sequence: _Optional[int] = ..., bundle: _Optional[bytes] = ..., refused: _Optional[str] = ..., trust: _Optional[_Union[Trust, _Mapping]] = ..., probes: _Optional[_Union[Probes, _Mapping]] = ..., settings: _Optional[_Union[AllProxySettings, _Mapping]] = ..., eager: _Optional[bool] = ...) -> None: ...

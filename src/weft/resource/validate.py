@@ -15,6 +15,7 @@ from weft.resource.gateway_api.reference_grant import ReferenceGrant
 from weft.resource.gateway_api.tcp_route import TcpRoute
 from weft.resource.gateway_api.tls_route import TlsRoute
 from weft.resource.gateway_api.udp_route import UdpRoute
+from weft.resource.istio import mesh_config as meshwide
 from weft.resource.istio.authorization_policy import AuthorizationPolicy
 from weft.resource.istio.destination_rule import DestinationRule
 from weft.resource.istio.envoy_filter import EnvoyFilter
@@ -118,6 +119,8 @@ def validate(resource: Resource, problems: Problems) -> None:
             core.endpoint_slice(spec, problems)
         case ConfigMap() as spec:
             core.config_map(spec, problems)
+            if resource.meta.name == meshwide.NAME and meshwide.KEY in spec.data:
+                meshwide.validate(spec, resource.meta.annotations, problems)
         case MeshConfig() as spec:
             mesh_config(spec, problems)
         case TrafficDefaults() as spec:

@@ -12,6 +12,9 @@ from typing import Generic, TypeVar
 from weft.telemetry.path_template import collapsed, covers
 
 MTLS, TLS, PLAINTEXT = "mtls", "tls", "plaintext"
+MTLS_ONLY = "mtls-only"
+"""What refuses a connection that is not the mesh's own, where no other is taken (STRICT)."""
+
 ANY = "*"
 
 MOST_OPERATIONS = 128

@@ -5,7 +5,7 @@ down means a new Envoy, and counts from zero.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -166,6 +166,21 @@ class Edges:
             first, last = _ends(deque(recent) if len(recent) > 1 else deque([*rows][-2:]))
             quiet = rows[-1][0] < now - window
             yield proxy, cluster, 0 if quiet else (last.requests - first.requests) or (last.connections - first.connections)
+
+    def failures(self, now: float, window: float, endpoints: Container[str]) -> tuple[int, int]:
+        """Requests to these endpoints (`host:port`) in the last `window` seconds, and how many of them failed."""
+        requests = failed = 0
+        for (_, _, endpoint), rows in self._counters.items():
+            recent = [row for row in rows if row[0] >= now - window]
+            if endpoint not in endpoints or not recent:
+                continue
+            before = [row for row in rows if row[0] < now - window][-1:]
+            if len(before) + len(recent) == 1 and recent[0][0] <= self._since[recent[0][1].proxy]:
+                continue
+            first, last = _ends(deque([*before, *recent]))
+            requests += last.requests - first.requests
+            failed += last.errors - first.errors
+        return requests, failed
 
     def _edges(self, flows: dict[tuple[str, str, int, str], _Flow]) -> tuple[Edge, ...]:
         totals: dict[tuple[str, str, int], float] = defaultdict(float)

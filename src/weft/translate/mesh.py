@@ -65,6 +65,7 @@ from weft.translate.security import peer_authentication
 from weft.translate.services import core_service, service_entry
 from weft.translate.sidecar import sidecar
 from weft.translate.statement import Statement
+from weft.translate.tls_settings import tls_settings
 from weft.translate.traffic_defaults import traffic_defaults
 from weft.translate.trust_domain import trust_domain
 from weft.translate.workload_groups import GroupsDraft, joined, member
@@ -145,7 +146,7 @@ def statement(resource: Resource, settings: Settings) -> Statement | None:
         case Secret() as spec:
             return secret(resource, spec)
         case ConfigMap() as spec:
-            return key_set(resource, spec, settings) or config_map(resource, spec)
+            return key_set(resource, spec, settings) or tls_settings(resource, spec, settings) or config_map(resource, spec)
         case AuthorizationPolicy() as spec:
             return authorization_policy(resource, spec)
         case RequestAuthentication() as spec:

@@ -17,6 +17,7 @@ from weft.model.mesh import Change, Mesh
 from weft.model.precedence import MESH, rank
 from weft.model.route import RouteSet
 from weft.model.service import Service
+from weft.model.tls_settings import NO_SETTINGS
 from weft.ref import Ref
 from weft.translate.attach import AttachmentsDraft
 from weft.translate.draft import Buckets, Draft, Shelves
@@ -56,6 +57,7 @@ class Revision:
         self._defaults = Draft(mesh.defaults)
         self._configs = Draft(mesh.configs)
         self._distributions = Draft(mesh.distributions)
+        self._tls = mesh.tls
         self._key_sets = Draft(mesh.key_sets)
         self._federated = Draft(mesh.federated)
         self._gateways = Draft(mesh.gateways)
@@ -188,6 +190,8 @@ class Revision:
             self._guards.put(ref.namespace, tuple(sorted(kept, key=lambda one: one.origin)))
         if gone.distribution or come.distribution:
             self._distributions.put(ref.name, come.distribution)
+        if gone.tls or come.tls:
+            self._tls = come.tls or NO_SETTINGS
         if gone.defaults or come.defaults:
             self._defaults.put(ref.namespace, replaced(self._defaults.get(ref.namespace) or (), ref, come.defaults))
 
@@ -327,6 +331,7 @@ class Revision:
             defaults=self._defaults.frozen(),
             configs=self._configs.frozen(),
             distributions=self._distributions.frozen(),
+            tls=self._tls,
             key_sets=self._key_sets.frozen(),
             federated=self._federated.frozen(),
         )
@@ -336,7 +341,7 @@ class Revision:
         policies = (self._peer_authentications, self._guards, self._sidecars)
         single = (self._defaults, self._configs, self._distributions, self._key_sets, self._federated)
         broad = (self._gateways, *policies, self._envoy_filters, *single)
-        everything = any(one.changed() for one in broad) or any(map(_is_many, hosts))
+        everything = any(one.changed() for one in broad) or self._tls != self._old.tls or any(map(_is_many, hosts))
         return mesh, Change(hosts, backed - hosts, everything, self._credentials.changed())
 
     def _names(self) -> Names:

@@ -17,6 +17,7 @@ from weft.model.route import RouteSet
 from weft.model.security import PeerAuthentication
 from weft.model.service import Service
 from weft.model.sidecar import Sidecar
+from weft.model.tls_settings import TlsSettings
 from weft.model.traffic import ServicePolicy
 from weft.ref import Ref
 from weft.translate.gateway_api.tls_policy import TlsPolicy
@@ -127,5 +128,6 @@ class Statement:
     defaults: TrafficDefaults | None = None
     mesh_config: MeshConfig | None = None
     distribution: TrafficDistribution | None = None
+    tls: TlsSettings | None = None
     key_set: KeySet | None = None
     federated: Ref | None = None

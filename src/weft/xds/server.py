@@ -21,7 +21,7 @@ from weft.xds.interest import concerned
 from weft.xds.rejection import Rejection
 from weft.xds.session import DEFAULT_SETTINGS, Session, SessionSettings
 from weft.xds.snapshots import Snapshot
-from weft.xds.status import SessionStatus
+from weft.xds.status import SessionStatus, Sync
 from weft.xds.subscription import TooManyNames
 
 Judge = Callable[[str, Sequence[EnvoyResource]], Awaitable[Mapping[str, str]] | None]
@@ -82,6 +82,12 @@ class _Stream:
         """Something it holds may have changed."""
         self.change = change if self.change is None else self.change | change
         self.wake.set()
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the proxy has acknowledged all it should hold."""
+        idle = not self.closed and self.change is None and not self.outbox
+        return idle and self.session.status().sync is Sync.SYNCED
 
     def close(self) -> None:
         """Ends the stream when its writer is free."""
@@ -173,6 +179,12 @@ class AdsServer:
             ProxyStatus(name, stream.peer, stream.since, stream.session.status())
             for name, stream in sorted(self._streams.items())
         )
+
+    def behind(self, proxies: Iterable[str]) -> tuple[str, ...]:
+        """Those of `proxies` that have not acknowledged all they should hold: one that is not connected, that refused something,
+        or that has not answered yet."""
+        streams = ((proxy, self._streams.get(proxy)) for proxy in proxies)
+        return tuple(sorted(proxy for proxy, stream in streams if stream is None or not stream.is_told))
 
     def status(self, proxy: str) -> ProxyStatus | None:
         """One proxy; None while it is not connected."""

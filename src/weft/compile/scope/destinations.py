@@ -229,12 +229,13 @@ def transport(mesh: Mesh, of: Reached, plain: bool, caller: Caller) -> Transport
             return Plaintext()
         case TlsMode.SIMPLE | TlsMode.MUTUAL if tls:
             known = tls.subject_alt_names or of.service.subject_alt_names
-            return _originated(replace(tls, subject_alt_names=known), of, caller)
+            return replace(_originated(replace(tls, subject_alt_names=known), of, caller), rules=mesh.tls.others)
         case TlsMode.ISTIO_MUTUAL if tls:
-            return MeshTls(tls.subject_alt_names or _expected(mesh, of.service), mesh.settings.trust_domain, tls.sni or sni)
+            names = tls.subject_alt_names or _expected(mesh, of.service)
+            return MeshTls(names, mesh.settings.trust_domain, tls.sni or sni, mesh.tls.mesh)
     if plain or of.service.location is Location.EXTERNAL or of.service.resolution is Resolution.NONE:
         return Plaintext()
-    return MeshTls(_expected(mesh, of.service), mesh.settings.trust_domain, sni)
+    return MeshTls(_expected(mesh, of.service), mesh.settings.trust_domain, sni, mesh.tls.mesh)
 
 
 def _expected(mesh: Mesh, of: Service) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ def _listener(mesh: Mesh, proxy: Proxy, place: tuple[int, str], servers: list[Op
     taken: set[str] = set()
     http = any(one.is_http for one in servers)
     origins = {one.server.origin for one in servers}
-    https = [chain for one in servers if one.is_https for chain in _https(proxy, one, taken)]
+    https = [chain for one in servers if one.is_https for chain in _https(mesh, proxy, one, taken)]
     l4: list[L4Chain] = []
     for one in servers:
         if one.server.tls is ServerTls.AUTO_PASSTHROUGH:
@@ -172,11 +172,11 @@ def _gateways(servers: list[Opened]) -> frozenset[str]:
     return frozenset(one.gateway.key.partition("~")[0] for one in servers)
 
 
-def _https(proxy: Proxy, of: Opened, taken: set[str]) -> Iterator[HttpsChain]:
+def _https(mesh: Mesh, proxy: Proxy, of: Opened, taken: set[str]) -> Iterator[HttpsChain]:
     """One chain, for the SNI hosts no earlier server has: Envoy refuses two chains with one match."""
     free = _free(tuple(dict.fromkeys(host for _, host in of.server.hosts)), taken)
     if free:
-        ends = server_tls(of.server, proxy.workload.namespace)
+        ends = server_tls(of.server, proxy.workload.namespace, mesh.tls)
         yield HttpsChain(() if "*" in free else free, of.routes, ends)
 
 
@@ -195,7 +195,7 @@ def _l4(mesh: Mesh, proxy: Proxy, of: Opened, taken: set[str], plain_free: bool)
     sight = Sight(mesh, _caller(proxy, of), of.server.port)
     tls = of.server.tls is not ServerTls.NONE or of.server.protocol.upper() == "TLS"
     passes = of.server.tls.passes
-    ends = None if passes else server_tls(of.server, proxy.workload.namespace)
+    ends = None if passes else server_tls(of.server, proxy.workload.namespace, mesh.tls)
     for rules in precedence.gateway_route_sets(mesh, of.gateway.key, proxy.workload.namespace):
         for route in rules.tls if tls and passes else rules.tcp:
             for match in route.matches or (L4Match(),):

@@ -30,6 +30,7 @@ from weft.model.route import (
 )
 from weft.model.security import MtlsMode
 from weft.model.service import Protocol
+from weft.model.tls_settings import TlsRules
 from weft.model.traffic import ClientTls, ConnectionPool, HashKey, PortPolicy, Tunnel
 from weft.model.workload import Address
 from weft.ref import Ref
@@ -53,6 +54,7 @@ class MeshTls:
     identities: tuple[str, ...]
     trust_domain: str
     sni: str
+    rules: TlsRules = TlsRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class OriginatedTls:
     sni: str
     shown: str = ""
     trusted: str = ""
+    rules: TlsRules = TlsRules()
 
 
 Transport = Plaintext | MeshTls | OriginatedTls
@@ -387,6 +390,7 @@ class InboundListener:
     limits: Limits = Limits()  # of connections; those of requests stand in the routes
     slots: int = 0  # how many local limits of requests there are
     logins: tuple[Login, ...] = ()
+    rules: TlsRules = TlsRules()  # of the mesh's mTLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +401,7 @@ class ServerTls:
     server: Server
     shown: tuple[str, ...] = ()
     trusted: str = ""
+    rules: TlsRules = TlsRules()
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def _inbound(mesh: Mesh, proxy: Proxy, of: InboundPort) -> InboundListener:
     origins = {*_authentications(mesh, workload.namespace), *guarded.origins, *counted.origins}
     origins |= {one.origin for one in accepting}
     screened = screening(mesh, workload)
-    ends = server_tls(said.tls, workload.namespace) if said and said.tls else None
+    ends = server_tls(said.tls, workload.namespace, mesh.tls) if said and said.tls else None
     return InboundListener(
         of.number,
         of.listen,
@@ -79,6 +79,7 @@ def _inbound(mesh: Mesh, proxy: Proxy, of: InboundPort) -> InboundListener:
         ends,
         counted,
         slots(limited) if spoken.is_http else 0,
+        rules=mesh.tls.mesh,
     )
 
 

@@ -18,19 +18,22 @@ from weft.envoy.names import (
     trust_secret,
 )
 from weft.model.gateway import Server
+from weft.model.gateway import ServerTls as Mode
 from weft.model.mesh import Mesh
+from weft.model.tls_settings import TlsSettings
 
 
-def server_tls(of: Server, namespace: str) -> ServerTls:
+def server_tls(of: Server, namespace: str, policy: TlsSettings) -> ServerTls:
     """The TLS of a server at a gateway in `namespace`."""
+    rules = policy.mesh if of.tls is Mode.ISTIO_MUTUAL else policy.others
     shown = tuple(_shown(one, namespace) for one in of.credentials)
     if not of.tls.asks or of.ca_certificates:
-        return ServerTls(of, shown)
+        return ServerTls(of, shown, "", rules)
     whole = [one for one in of.authorities if "/" in one]
     if whole:
-        return ServerTls(of, shown, listed_trust_secret(whole))
+        return ServerTls(of, shown, listed_trust_secret(whole), rules)
     name = next((one for one in (*of.authorities, *of.credentials)), "")
-    return ServerTls(of, shown, trust_secret(namespace, name) if name else "")
+    return ServerTls(of, shown, trust_secret(namespace, name) if name else "", rules)
 
 
 def _shown(credential: str, namespace: str) -> str:
