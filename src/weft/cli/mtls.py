@@ -1,8 +1,11 @@
 """`weft mtls`: what is encrypted, who is not, and the way to refuse plaintext without breaking a call."""
 
 import json
+import sys
 import time
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +13,7 @@ import typer
 
 from weft.cli.api_client import ApiClient, ApiError
 from weft.cli.connection import Kubeconfig, client
+from weft.cli.mesh_folder import mesh_home
 from weft.cli.output import Format, as_yaml, fail, print_lines, refusals_told, table
 from weft.supervisor.duration import seconds
 
@@ -98,6 +102,72 @@ def _seconds(text: str) -> float:
         return seconds(text)
     except ValueError as problem:
         raise fail(str(problem), "write 30s, 10m or 1h") from None
+
+
+@app.command()
+def report(
+    ctx: typer.Context,
+    first: Annotated[
+        str, typer.Option("--from", help="The beginning: 2026-01-31, 2026-01-31T10:00:00Z, or 24h for how long ago.")
+    ] = "24h",
+    last: Annotated[str, typer.Option("--to", help="The end, written as the beginning.")] = "0s",
+    out: Annotated[Path, typer.Option(help="The file; its signature and chain stand beside it as .sig and .pem.")] = Path(
+        "mtls-report.json"
+    ),
+    verify: Annotated[Path | None, typer.Option(help="Check a report instead: its file.")] = None,
+    root: Annotated[Path | None, typer.Option(help="The root certificates to check it with; else those of the mesh.")] = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Write a signed statement of what was and was not encrypted in a period, by whole hours; or check one."""
+    if verify:
+        _verify(verify, root or mesh_home(ctx).path / "ca" / "root.crt")
+        return
+    period = {"from": str(_moment(first)), "to": str(_moment(last))}
+    with refusals_told(), client(ctx, kubeconfig) as api:
+        found = api.get("/weft/v1/mtls/report", **period)
+    out.write_text(found["statement"])
+    _beside(out, ".sig").write_bytes(b64decode(found["signature"]))
+    _beside(out, ".pem").write_text(found["chain"])
+    said = json.loads(found["statement"])
+    totals = ", ".join(f"{count} {name}" for name, count in said["totals"].items())
+    print(f"{out}: {said['from']} to {said['to']}: {totals}")
+    if not said["complete"]:
+        print(f"weft: the record begins at {said['recordedSince']}: what was before is not in it", file=sys.stderr)
+
+
+def _verify(path: Path, root: Path) -> None:
+    from cryptography import x509
+
+    from weft.ca.authority import Untrusted
+    from weft.ca.statement import Signed, check
+
+    text = path.read_bytes()
+    try:
+        issued = datetime.fromisoformat(json.loads(text)["issued"])
+        found = Signed(_beside(path, ".sig").read_bytes(), _beside(path, ".pem").read_bytes())
+        check(text, found, x509.load_pem_x509_certificates(root.read_bytes()), issued)
+    except (ValueError, KeyError, TypeError):
+        raise fail(f"{path} is not a report") from None
+    except Untrusted as problem:
+        raise fail(f"{path} is not to be trusted: {problem}") from None
+    print(f"{path}: signed by this mesh at {issued:%Y-%m-%dT%H:%M:%SZ}, and unchanged since")
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _moment(text: str) -> float:
+    """Unix seconds."""
+    try:
+        return time.time() - seconds(text)
+    except ValueError:
+        pass
+    try:
+        said = datetime.fromisoformat(text)
+    except ValueError:
+        raise fail(f"not a time: {text!r}", "write 2026-01-31, 2026-01-31T10:00:00Z, or 24h for how long ago") from None
+    return (said if said.tzinfo else said.replace(tzinfo=UTC)).timestamp()
 
 
 @app.command()

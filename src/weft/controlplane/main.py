@@ -5,6 +5,7 @@ import contextlib
 import logging
 import signal
 import time
+from base64 import b64encode
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from weft.ca.jwt.keys import JwtKeys
 from weft.ca.jwt.server import TokensServicer
 from weft.ca.nodes import CertifiedNodes
 from weft.ca.server import CertificatesServicer, EnrollmentServicer, Lifetimes, Office
+from weft.ca.statement import signed
 from weft.ca.transport.own_certificate import OwnCertificate
 from weft.ca.transport.server import NODES, STRANGERS, Listener, Peers, RefusalLog, keep
 from weft.ca.workloads.kubernetes import Kubernetes
@@ -60,9 +62,11 @@ from weft.controlplane.grants import CurrentGrants, grants
 from weft.controlplane.key_set_client import trusted
 from weft.controlplane.key_sets import RESOURCES, KeySets
 from weft.controlplane.limiter_client import LimiterClient
-from weft.controlplane.mtls import traffic
+from weft.controlplane.mtls import report, traffic
 from weft.controlplane.mtls.evidence import CallEvidence
+from weft.controlplane.mtls.ledger import Ledger
 from weft.controlplane.mtls.port_modes import port_modes
+from weft.controlplane.mtls.routes import Reports
 from weft.controlplane.mtls.routes import routes as mtls_routes
 from weft.controlplane.mtls.tightening import Tightener
 from weft.controlplane.observation import Observation
@@ -138,7 +142,8 @@ class ControlPlane:
         self._evidence = Evidence(self._calls, self._reconciler, self._registry)
         self._alarms = Alarms(self._evidence, self._reconciler, self._registry, self._sessions)
         self._domains = Domains(config.home / "trust-domains", self._store, self._reconciler, now)
-        self._observation = Observation(on_calls=self._calls.observe)
+        self._observation = Observation(on_calls=self._calls_reported)
+        self._ledger = Ledger(config.home / "encryption.db", lambda: self._registry.proxies)
         self._limiter = LimiterClient(config.supervisor)
         self._seen_calls = CallEvidence(config.home / "mtls-since", self._calls, self._observation)
         self._tightener = Tightener(
@@ -176,7 +181,7 @@ class ControlPlane:
         self._ca_alarms, self._ends = rotation.alarms, rotation.ends
         access = ApiAccess(home, self._config.name, now)
         self._authority_routes = authority_api.routes(authority, rotation)
-        api = self._api(access)
+        api = self._api(access, authority)
         numbers = PlainServer(metrics.page(self._metrics), addresses.wanted(home, "metrics", self._config.metrics))
         bundle = BundleEndpoint(
             home / "ca", self._wanted("bundle", self._config.bundle), own, lambda: self._bundle(authority), now
@@ -203,6 +208,7 @@ class ControlPlane:
             self._calls.run(),
             self._alarms.run(),
             self._tightener.run(),
+            self._ledger.run(),
             self._ads.run(),
             self._canary.run(),
             self._limiter.run(),
@@ -220,6 +226,7 @@ class ControlPlane:
     async def _load(self) -> None:
         await self._store.open()
         await self._calls.open()
+        await self._ledger.open()
         self._seen_calls.load()
         self._tightener.load()
         for name in self._config.namespaces:
@@ -273,10 +280,10 @@ class ControlPlane:
     def _wanted(self, role: str, address: Address) -> Address:
         return addresses.wanted(self._config.home, role, address)
 
-    def _api(self, access: ApiAccess) -> ApiServer:
+    def _api(self, access: ApiAccess, authority: CurrentAuthority) -> ApiServer:
         extended = extension.routes(self._edges, self._proxies, self._called, self._evidence, lambda: self._alarms.items)
         joining = extension.join_token_routes(self._mint, self._send_away)
-        encryption = mtls_routes(self._encryption, self._tightener, time.time)
+        encryption = mtls_routes(self._encryption, self._tightener, self._report(authority), time.time)
         routes = (*extended, *joining, *encryption, *access_routes.routes(access.sign, self._audit))
         app = application(
             self._store,
@@ -400,6 +407,19 @@ class ControlPlane:
         since = time.time() - window
         ports = port_modes(self._reconciler.translation.mesh, self._registry.proxies.values(), scope)
         return traffic.rows(ports, self._seen_calls.encrypted(since), self._seen_calls.plaintext(since))
+
+    def _report(self, authority: CurrentAuthority) -> Reports:
+        async def reported(first: float, last: float) -> Mapping[str, Any]:
+            made, lines = now(), await self._ledger.lines(first, last)
+            text = report.text(lines, self._config.trust_domain, first, last, self._seen_calls.since, made.timestamp())
+            found = signed(authority(), text.encode(), made)
+            return {"statement": text, "signature": b64encode(found.signature).decode(), "chain": found.chain.decode()}
+
+        return reported
+
+    def _calls_reported(self, rows: Sequence[node_pb2.CallCounters]) -> None:
+        self._calls.observe(rows)
+        self._ledger.observe(rows)
 
     async def _mint(self, whom: Whom, ttl: float) -> str:
         life = timedelta(seconds=ttl)

@@ -1,6 +1,6 @@
 """What the API says of mTLS, below /weft/v1/mtls: the mode of every port, and tightenings."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from weft.ca.authority import NotSigned
 from weft.controlplane.mtls.tightening import NotNow, Tightener, limits
 from weft.rollout.scope import Scope, scope
 from weft.rollout.tighten import Tightening
@@ -15,10 +16,13 @@ from weft.rollout.tighten import Tightening
 Rows = Callable[[Scope, float], Iterable[Mapping[str, Any]]]
 """What is known of the ports of a scope, with the traffic of the last so many seconds."""
 
+Reports = Callable[[float, float], Awaitable[Mapping[str, Any]]]
+"""The signed report of a period, in Unix seconds."""
+
 _HOUR = 3600.0
 
 
-def routes(rows: Rows, tightener: Tightener, now: Callable[[], float]) -> tuple[Route, ...]:
+def routes(rows: Rows, tightener: Tightener, reports: Reports, now: Callable[[], float]) -> tuple[Route, ...]:
     """The routes."""
 
     async def status(request: Request) -> Response:
@@ -48,8 +52,21 @@ def routes(rows: Rows, tightener: Tightener, now: Callable[[], float]) -> tuple[
         state = tightener.abort()
         return JSONResponse(_shown(state, now()) if state else {})
 
+    async def report(request: Request) -> Response:
+        try:
+            first, last = (float(request.query_params.get(name, "nan")) for name in ("from", "to"))
+        except ValueError:
+            first = last = float("nan")
+        if not 0 <= first <= last <= now() + _HOUR:
+            return _refused("a report is of a period: from and to in Unix seconds, that has begun", 400)
+        try:
+            return JSONResponse(await reports(first, last))
+        except NotSigned as problem:
+            return _refused(str(problem), 501)
+
     return (
         Route("/weft/v1/mtls/status", status),
+        Route("/weft/v1/mtls/report", report),
         Route("/weft/v1/mtls/tightening", tightening, methods=["GET"]),
         Route("/weft/v1/mtls/tightening", begin, methods=["POST"]),
         Route("/weft/v1/mtls/tightening", abort, methods=["DELETE"]),
