@@ -386,6 +386,11 @@ class GuardedStage:
         while not is_warm(self.ads.streams["all"], f"{self.folder}/a.sock"):
             assert time.monotonic() < deadline, self.log()
             time.sleep(0.05)
+        calls = [(n, one) for n, story in self.stories.items() for one in story.tellings]
+        name, first = next((n, one) for n, one in calls if one.then == "allowed" and one.caller == "web" and one.target)
+        while self.ask(name, first).status != 200:  # a listener without its certificates yet takes no connection
+            assert time.monotonic() < deadline, (first.text, self.log())
+            time.sleep(0.02)
 
     def rejections(self) -> list[str]:
         """Everything that the Envoy refused."""

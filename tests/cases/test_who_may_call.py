@@ -60,7 +60,7 @@ def _came_to(outcome: Outcome) -> tuple[str, str]:
 @each
 def test_its_calls_are_judged_as_told(story: GuardedStory) -> None:
     """Simulated, what is allowed goes on, and what is denied is answered with the rule that denied it."""
-    for one in story.tellings:
+    for one in () if story.said.get("envoy only") else story.tellings:
         if one.then == "400" or "external" in one.by:  # no request: Envoy does not read it
             continue
         outcome = simulate(story.snapshot(one.caller), one.call)
@@ -87,7 +87,10 @@ def _difference(story: GuardedStory, stage: GuardedStage, one: Telling) -> str:
         return "" if str(met.status) == one.then else f"{one.text}: {met}"
     if one.text.find("TCP") >= 0:
         return "" if met.status == 0 else f"{one.text}: {met}"
-    outcome, named = simulate(story.snapshot(one.caller), one.call), met.headers.get("x-weft-denied-by", "")
+    named = met.headers.get("x-weft-denied-by", "")
+    if story.said.get("envoy only"):
+        return "" if met.status == 403 and one.by in named else f"{one.text}: {met}"
+    outcome = simulate(story.snapshot(one.caller), one.call)
     if any("ext_authz" in name for name in outcome.unread):
         return "" if met.status == 403 and one.by in named else f"{one.text}: {met}"
     _, by = _came_to(outcome)
