@@ -6,6 +6,7 @@ and at a port of its own. The cast: `reviews` of namespace default with a port o
 
 import contextlib
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -208,10 +209,16 @@ def _at(port: int) -> Address:
 
 
 def free_ports(number: int) -> list[int]:
-    """So many different ports that nobody has at this moment."""
+    """So many different ports that nobody has at this moment, below those that systems give to callers (from 32768 on)."""
+    found: list[int] = []
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [int(one.getsockname()[1]) for one in sockets]
+        at = 10_000 + os.getpid() * 997 % 20_000
+        while len(found) < number:
+            at = 10_000 + (at - 9_999) % 22_000
+            with contextlib.suppress(OSError):
+                held.enter_context(socket.create_server(("127.0.0.1", at)))
+                found.append(at)
+    return found
 
 
 def _listed(value: Any) -> list[Any]:
