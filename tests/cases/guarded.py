@@ -355,8 +355,7 @@ class GuardedStage:
         ports = self.backends.start(sorted(endpoints, key=str), (), (), "cluster.local", self.folder, {})
         self.closing.callback(self.backends.stop)
         self.closing.callback(self.authorizers.stop)
-        (gone,) = free_ports(1)
-        ports |= {f"10.9.0.1:{number}": port for number, port in self.authorizers.start().items()} | {"10.9.0.1:7000": gone}
+        ports |= {f"10.9.0.1:{number}": port for number, port in self.authorizers.start().items()} | {"10.9.0.1:7000": 1}
         applications = {}
         for number in PORTS.values():
             (applications[18000 + number],) = free_ports(1)
