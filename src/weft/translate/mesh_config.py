@@ -8,8 +8,8 @@ from weft.resource.weft.mesh_config import MeshConfig as Spec
 from weft.translate.statement import Reference, Statement
 
 
-def mesh_config(resource: Resource, spec: Spec) -> Statement:
-    """A MeshConfig."""
+def mesh_config(resource: Resource, spec: Spec, at: str = "spec") -> Statement:
+    """A MeshConfig, which stands at the field `at`."""
     paths = spec.path_normalization
     asked = [(index, one, how) for index, one in enumerate(spec.extension_providers) for how in _kinds(one)]
     said = MeshConfig(
@@ -21,7 +21,7 @@ def mesh_config(resource: Resource, spec: Spec) -> Statement:
         spec.explain_denials,
     )
     references = tuple(
-        Reference(_host(how), resource.ref.at(f"spec.extensionProviders[{index}].{_field(how)}"), port=how.port)
+        Reference(_host(how), resource.ref.at(f"{at}.extensionProviders[{index}].{_field(how)}"), port=how.port)
         for index, _, how in asked
     )
     return Statement(resource.ref, mesh_config=said, references=references)

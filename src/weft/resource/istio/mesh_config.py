@@ -1,6 +1,6 @@
 """MeshConfig: what holds for the whole mesh, as YAML under `mesh` in the ConfigMap `istio` of the root namespace.
 
-Only what is about TLS is read. https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#MeshConfig-TLSConfig
+What is about TLS is read, and all that the kind MeshConfig has. https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#MeshConfig-TLSConfig
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,8 @@ from weft.resource.problems import Problems
 from weft.resource.record import record
 from weft.resource.shape import Reading
 from weft.resource.validation.gateway import CIPHERS
+from weft.resource.validation.mesh_config import mesh_config as settings
+from weft.resource.weft.mesh_config import MeshConfig as Settings
 from weft.resource.wording import close_name
 
 NAME, KEY = "istio", "mesh"
@@ -39,7 +41,7 @@ class TlsConfig(Message, frozen=True, kw_only=True):
     cipher_suites: tuple[str, ...] = ()
 
 
-class MeshConfig(Message, frozen=True, kw_only=True):
+class MeshConfig(Settings, frozen=True, kw_only=True):
     """What is read of it. `meshMTLS` is for mTLS between proxies, `tlsDefaults` for all other TLS."""
 
     mesh_mtls: TlsConfig | None = field(default=None, name="meshMTLS")
@@ -75,6 +77,7 @@ def mesh_config(of: ConfigMap, problems: Problems) -> MeshConfig:
 def validate(of: ConfigMap, annotations: Mapping[str, str], problems: Problems) -> None:
     """The ConfigMap of the mesh."""
     said = mesh_config(of, problems)
+    settings(said, problems, child("data", KEY))
     profile = annotations.get(PROFILE, "default")
     if profile not in ("default", "fips"):
         problems.invalid(child("metadata.annotations", PROFILE), f"{profile[:40]!r} is not a profile: default or fips")

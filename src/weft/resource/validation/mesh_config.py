@@ -5,11 +5,11 @@ from weft.resource.problems import Problems
 from weft.resource.weft.mesh_config import EnvoyExtAuthzGrpc, EnvoyExtAuthzHttp, MeshConfig
 
 
-def mesh_config(spec: MeshConfig, problems: Problems) -> None:
-    """Every provider has a name of its own and says once how it is asked."""
+def mesh_config(spec: MeshConfig, problems: Problems, at: str = "spec") -> None:
+    """Every provider has a name of its own and says once how it is asked. `at` is where it stands in its resource."""
     seen: set[str] = set()
     for index, one in enumerate(spec.extension_providers):
-        path = item("spec.extensionProviders", index)
+        path = item(child(at, "extensionProviders"), index)
         if not one.name:
             problems.invalid(child(path, "name"), "it is empty")
         if one.name in seen:
