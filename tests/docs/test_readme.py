@@ -21,6 +21,7 @@ SAID = (
     r'"version":"v2"',
     r"wrong.yaml:\d+: error weight-total",
     r'"peer":"spiffe://cluster.local/ns/default/sa/web"',
+    r"denied: no rule of AuthorizationPolicy default/",
     r"outbound\|9080\|v1\|reviews.default.svc.cluster.local",
     r"virtualservice.networking.istio.io/reviews",
     r"",
