@@ -30,6 +30,7 @@ log = logging.getLogger("weft.ca")
 CONTROL_PLANE = "control-plane"
 _IDLE = 60.0  # seconds between two looks
 _ROTATING = 0.25
+_AGAIN = 5.0  # after a look at which somebody lacked something for the first time
 _ANSWERED = 5.0  # seconds that a look may take
 
 
@@ -64,6 +65,8 @@ class AuthorityRotation:
         self._wake = asyncio.Event()
         self._seen = asyncio.Condition()
         self._said_of: frozenset[str] = frozenset()
+        self._lacking: frozenset[str] = frozenset()  # at the last look
+        self._persisting: frozenset[str] = frozenset()  # and at the one before
         self.looked = 0.0
         registrations.on_sightings = self._sighted
 
@@ -125,8 +128,10 @@ class AuthorityRotation:
             if rotation is not None and not rotation.paused and rotation == self.rotation and not self._missing():
                 await self._advance(rotation)
                 continue
+            missing = frozenset(row.name for row in self._missing())
+            self._persisting, self._lacking = missing & self._lacking, missing
             self._say(self.alarms())
-            await self._pause(_ROTATING if rotation else _IDLE)
+            await self._pause(_ROTATING if rotation else _AGAIN if missing != self._persisting else _IDLE)
 
     def _say(self, found: tuple[Alarm, ...]) -> None:
         """Each alarm once."""
@@ -237,7 +242,8 @@ class AuthorityRotation:
         return ("root", root.timestamp()), ("intermediate", authority.signer.certificate.not_valid_after_utc.timestamp())
 
     def alarms(self) -> tuple[Alarm, ...]:
-        """What ends too soon, and who serves what it should not."""
+        """What ends too soon, and who serves what it should not at two looks in a row: an Envoy that has just begun serves
+        nothing yet."""
         authority = self._authority()
         leaves = {}
         for name, seen in self._sightings.items():
@@ -249,6 +255,8 @@ class AuthorityRotation:
         named = {alarm.of for alarm in found}
         hint = "`weft ca verify` looks once more; its agent's log tells why"
         stale = [
-            Alarm(r.name, f"{r.name} {r.problem}", hint) for r in self.rows() if r.sighting and r.problem and r.name not in named
+            Alarm(r.name, f"{r.name} {r.problem}", hint)
+            for r in self.rows()
+            if r.sighting and r.problem and r.name in self._persisting and r.name not in named
         ]
         return (*found, *stale)

@@ -15,7 +15,7 @@ from weft.controlplane.api.change import Change
 from weft.controlplane.api.difference import difference
 from weft.controlplane.api.forbidden import forbidden, who
 from weft.controlplane.api.responses import refusal
-from weft.controlplane.api.roles import permits, permits_page
+from weft.controlplane.api.roles import QUESTIONS, permits, permits_page
 from weft.controlplane.api.status import Refused
 from weft.controlplane.api.target import Target, target
 from weft.resource.kind import Kind
@@ -97,7 +97,7 @@ class Gate:
         dry = "dryRun=" in scope["query_string"].decode("latin-1")
         changes: list[Change] = scope["state"]["changes"]
         refused = status in (401, 403)
-        asked_of_mesh = scope["path"].startswith("/weft/") and scope["path"] != BULK and status < 300
+        asked_of_mesh = scope["path"].startswith("/weft/") and scope["path"] not in (BULK, *QUESTIONS) and status < 300
         if scope["method"] in _READS and not refused:
             return
         if scope["path"] in reviews.PATHS or dry or not (changes or refused or asked_of_mesh):

@@ -24,7 +24,8 @@ _ADMIN_KINDS = (
     "trustdomains.mesh.weft.dev",
 )
 _ADMIN_PAGES = ("/weft/v1/audit",)
-_QUESTIONS = ("/weft/v1/policies/test",)  # asked with a body, and nothing is written
+QUESTIONS = ("/weft/v1/policies/test",)
+"""Pages that are asked with a body, and write nothing."""
 
 
 def permits(role: Role | None, verb: str, kind: Kind, namespace: str) -> bool:
@@ -47,7 +48,7 @@ def _is_of_trust(kind: Kind) -> bool:
 
 def permits_page(role: Role | None, method: str, path: str) -> bool:
     """Whether the role may ask that of the mesh itself (`/weft/v1/...`) or of the API's documents."""
-    if method in ("GET", "HEAD") or path in _QUESTIONS:
+    if method in ("GET", "HEAD") or path in QUESTIONS:
         return role is Role.ADMIN if path.startswith(_ADMIN_PAGES) else role is not None
     return role is Role.ADMIN
 
