@@ -25,7 +25,8 @@ PATH = "/apis/networking.istio.io/v1/namespaces/default/serviceentries"
 
 
 def service_entry(name: str, port: int) -> dict[str, Any]:
-    """Something to write; `port` is what changes."""
+    """Something to write, and nobody else writes to it: it has no virtual IP. `port` is what changes."""
+    labels = {"networking.istio.io/enable-autoallocate-ip": "false"}
     spec = {
         "hosts": [f"{name}.example.com"],
         "ports": [{"number": port, "name": "http", "protocol": "HTTP"}],
@@ -34,7 +35,7 @@ def service_entry(name: str, port: int) -> dict[str, Any]:
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "ServiceEntry",
-        "metadata": {"name": name, "namespace": "default"},
+        "metadata": {"name": name, "namespace": "default", "labels": labels},
         "spec": spec,
     }
 
