@@ -18,7 +18,12 @@ NEVER_READY = "services: {deaf: {command: sleep 1000, x-weft: {ports: [{name: ht
 def _started(*words: str, folder: Path) -> "subprocess.Popen[str]":
     environ = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "XDG_STATE_HOME": str(folder / "state"), "NO_COLOR": "1"}
     command = [sys.executable, "-P", "-m", "weft.cli.main", *words]
-    return subprocess.Popen(command, cwd=folder, env=environ, stderr=subprocess.PIPE, text=True, restore_signals=True)
+    return subprocess.Popen(command, cwd=folder, env=environ, stderr=subprocess.PIPE, text=True, preexec_fn=_heeds_interrupts)
+
+
+def _heeds_interrupts() -> None:
+    """As a program in the foreground does, however these tests were started (a shell's `&` and nohup ignore them)."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _until(condition: Callable[[], bool]) -> None:

@@ -359,8 +359,8 @@ def _noted(request: Request) -> Callable[[Sequence[Change]], None]:
 
 
 def _caller(request: Request) -> Caller:
-    """Whom the gate has let in; without one the API is open."""
-    found = getattr(request.state, "caller", None)
+    """Whom the gate has let in; without one the API is open to every peer."""
+    found = getattr(request.state, "caller", None) or getattr(request.state, "peer", None)
     return found if isinstance(found, Caller) else Caller("", ("system:masters",))
 
 
