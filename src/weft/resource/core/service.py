@@ -30,7 +30,7 @@ class ServicePort(Message, frozen=True, kw_only=True):
 class ClientIpConfig(Message, frozen=True, kw_only=True):
     """How long a client keeps its endpoint."""
 
-    timeout_seconds: Int32 | None = None
+    timeout_seconds: Annotated[Int32 | None, ignored("a client keeps its endpoint as long as the endpoints stay")] = None
 
 
 class SessionAffinityConfig(Message, frozen=True, kw_only=True):
