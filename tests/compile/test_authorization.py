@@ -10,7 +10,7 @@ from meshes import mesh, proxy
 from weft.compile.authorization import rbac
 from weft.compile.path_match import host as host_match
 from weft.compile.path_match import text
-from weft.compile.scope.inputs import Guard
+from weft.compile.scope.screening_inputs import Guard
 from weft.compile.snapshot import Cache, snapshot
 from weft.model import authorization as model
 from weft.model.authorization import Action, AuthorizationPolicy, Condition, Rule

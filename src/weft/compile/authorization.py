@@ -15,7 +15,7 @@ from envoy.config.rbac.v3.rbac_pb2 import RBAC, Permission, Policy, Principal
 
 from weft.compile import path_match
 from weft.compile.path_match import text
-from weft.compile.scope.inputs import Guard
+from weft.compile.scope.screening_inputs import Guard
 from weft.model import authorization as model
 from weft.model.authorization import Action, AuthorizationPolicy, Condition, Conditions, Rule
 

@@ -6,7 +6,7 @@ from envoy.config.listener.v3.listener_components_pb2 import Filter
 from google.protobuf.any_pb2 import Any as AnyMessage
 
 from weft.compile.filters import ext_authz, rbac
-from weft.compile.scope.inputs import Guard, Screening
+from weft.compile.scope.screening_inputs import Guard, Screening
 from weft.model.mesh_config import Normalization
 
 _MERGES = (Normalization.MERGE_SLASHES, Normalization.DECODE_AND_MERGE_SLASHES)

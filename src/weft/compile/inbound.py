@@ -16,7 +16,8 @@ from weft.compile.filters import ext_authz, jwt_authn, local_ratelimit, ratelimi
 from weft.compile.filters.order import INBOUND, INBOUND_GRPC_WEB, widened
 from weft.compile.guard import denials, network_guard, normalization, per_route
 from weft.compile.http_connection_manager import http_connection_manager
-from weft.compile.scope.inputs import InboundListener, InboundRoutes, Screening, Target
+from weft.compile.scope.inputs import InboundListener, InboundRoutes, Target
+from weft.compile.scope.screening_inputs import Screening
 from weft.compile.socket_listener import socket_listener
 from weft.compile.tcp_proxy import tcp_proxy
 from weft.envoy.names import NOT_REACHED, inbound_cluster

@@ -3,14 +3,12 @@
 import asyncio
 import contextlib
 import logging
-import signal
 import time
 from base64 import b64encode
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 from starlette.routing import Route
 
@@ -35,6 +33,7 @@ from weft.controlplane import (
     call_list,
     collector,
     extension,
+    first_objects,
     metrics,
     proxy_list,
 )
@@ -74,6 +73,7 @@ from weft.controlplane.plain_server import PlainServer
 from weft.controlplane.proxy_configs import PROXY_CONFIGS, ProxyConfigs
 from weft.controlplane.quarantine import Quarantine
 from weft.controlplane.reconcile import Reconciler
+from weft.controlplane.signals import until_signalled
 from weft.controlplane.status import StatusWriter
 from weft.controlplane.workload_probes import WORKLOAD_GROUPS, probes
 from weft.discovery.registry import Registry, RegistrySettings
@@ -88,7 +88,7 @@ from weft.rollout.scope import Scope
 from weft.spiffe_bundle import SpiffeBundle
 from weft.store.sqlite import SqliteStore
 from weft.store.store import Conflict, Key, Put
-from weft.translate.gateway_api.written import CONTROLLER, DEFAULT_CLASS, GROUP
+from weft.translate.gateway_api.written import DEFAULT_CLASS, GROUP
 from weft.xds.server import AdsServer
 from weft.xds.snapshots import Snapshot
 from weft.xds.status import SessionStatus
@@ -217,7 +217,7 @@ class ControlPlane:
         addresses.write(home, found)
         log.info("event=ready api=%s xds=%s enroll=%s metrics=%s", found.api, found.xds, found.enroll, found.metrics)
         try:
-            await _until_signalled(parts)
+            await until_signalled(parts)
         finally:
             self._stopping.set()
             await asyncio.gather(nodes.stop(), strangers.stop())
@@ -231,9 +231,10 @@ class ControlPlane:
         self._tightener.load()
         for name in self._config.namespaces:
             with contextlib.suppress(Conflict):
-                await self._store.write([Put(Key("namespaces", "", name), _namespace(name), 0)])
+                await self._store.write([Put(Key("namespaces", "", name), first_objects.namespace(name, timestamp()), 0)])
         with contextlib.suppress(Conflict):
-            await self._store.write([Put(Key(f"gatewayclasses.{GROUP}", "", DEFAULT_CLASS), _gateway_class(), 0)])
+            gateways = Key(f"gatewayclasses.{GROUP}", "", DEFAULT_CLASS)
+            await self._store.write([Put(gateways, first_objects.gateway_class(timestamp()), 0)])
         await self._reconciler.load()
         collector.settle()
         self._grants.table = grants(self._reconciler.resources)
@@ -456,18 +457,6 @@ class ControlPlane:
         yield metrics.Metric("weft_store_revision", "gauge", "The store's revision that is in effect.", self._reconciler.revision)
 
 
-async def _until_signalled(parts: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Runs all of `parts` until a signal comes; when one of them fails, the others end and the failure is raised."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(part) for part in parts]
-        await stop.wait()
-        for task in tasks:
-            task.cancel()
-
-
 def _envoy(explicit: str) -> Binary | None:
     """The Envoy that judges configuration, which is that of this machine's proxies."""
     try:
@@ -475,17 +464,6 @@ def _envoy(explicit: str) -> Binary | None:
     except EnvoyNotFound as problem:
         log.warning('event=no-canary problem="%s"', str(problem).splitlines()[0])
         return None
-
-
-def _namespace(name: str) -> dict[str, Any]:
-    meta = {"name": name, "uid": str(uuid4()), "creationTimestamp": timestamp(), "labels": {"kubernetes.io/metadata.name": name}}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta, "spec": {}, "status": {"phase": "Active"}}
-
-
-def _gateway_class() -> dict[str, Any]:
-    meta = {"name": DEFAULT_CLASS, "uid": str(uuid4()), "creationTimestamp": timestamp(), "generation": 1}
-    spec = {"controllerName": CONTROLLER, "description": "Gateways that this mesh serves"}
-    return {"apiVersion": f"{GROUP}/v1", "kind": "GatewayClass", "metadata": meta, "spec": spec}
 
 
 async def run(config: ServeConfig) -> None:

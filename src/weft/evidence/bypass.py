@@ -7,7 +7,7 @@ decision that hangs on what is not recorded is no alarm.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from weft.compile.scope.inputs import Guard
+from weft.compile.scope.screening_inputs import Guard
 from weft.evidence.decision import Decision, Decisions, Outcome
 from weft.telemetry.recorded import Destination, RecordedCall
 

@@ -8,7 +8,7 @@ from envoy.config.rbac.v3.rbac_pb2 import RBAC
 
 from weft.compile.authorization import rbac
 from weft.compile.scope.guard import guard
-from weft.compile.scope.inputs import Guard
+from weft.compile.scope.screening_inputs import Guard
 from weft.evidence import rules
 from weft.evidence.rules import Asked
 from weft.model import authorization as model

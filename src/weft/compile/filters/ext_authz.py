@@ -24,7 +24,7 @@ from weft.compile.authorization import rbac
 from weft.compile.filters.order import Chain
 from weft.compile.filters.rbac import DENIED_BY, NETWORK_NAME, deny
 from weft.compile.filters.rbac import NAME as RBAC_NAME
-from weft.compile.scope.inputs import Asked, Guard
+from weft.compile.scope.screening_inputs import Asked, Guard
 from weft.envoy.types import duration, packed
 from weft.model.authorization import Action
 from weft.model.mesh_config import Authorizer, HttpQuestion

@@ -23,7 +23,7 @@ from envoy.extensions.filters.network.local_ratelimit.v3.local_rate_limit_pb2 im
 from google.protobuf.any_pb2 import Any as AnyMessage
 
 from weft.compile.rate_limit import actions, keys
-from weft.compile.scope.inputs import Limits
+from weft.compile.scope.screening_inputs import Limits
 from weft.envoy.types import duration, packed
 from weft.model.rate_limit import Limit, Match
 from weft.quota import NAME_KEY, Quota

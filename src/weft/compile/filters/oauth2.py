@@ -16,7 +16,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 
 from weft.compile import path_match
 from weft.compile.filters.order import Chain
-from weft.compile.scope.inputs import Login
+from weft.compile.scope.screening_inputs import Login
 from weft.compile.tls import ads
 from weft.envoy.names import client_secret, login_cookie, session_secret
 from weft.envoy.types import duration, packed

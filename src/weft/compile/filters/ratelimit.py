@@ -14,7 +14,7 @@ from envoy.extensions.filters.network.ratelimit.v3.rate_limit_pb2 import RateLim
 from google.protobuf.any_pb2 import Any as AnyMessage
 
 from weft.compile.rate_limit import actions
-from weft.compile.scope.inputs import Limits
+from weft.compile.scope.screening_inputs import Limits
 from weft.envoy.names import LIMITER
 from weft.envoy.types import duration, packed
 from weft.model.rate_limit import Limit

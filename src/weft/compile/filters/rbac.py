@@ -18,7 +18,7 @@ from envoy.extensions.filters.network.rbac.v3.rbac_pb2 import RBAC as NetworkRBA
 from google.protobuf.any_pb2 import Any as AnyMessage
 
 from weft.compile.authorization import rbac
-from weft.compile.scope.inputs import Guard
+from weft.compile.scope.screening_inputs import Guard
 from weft.envoy.types import packed
 from weft.model.authorization import Action
 

@@ -1,7 +1,7 @@
 """Who may be asked about a request, and how paths are read, at one proxy."""
 
 from weft.compile.scope.destinations import Caller, Missing, reached, shares
-from weft.compile.scope.inputs import Asked, Screening
+from weft.compile.scope.screening_inputs import Asked, Screening
 from weft.model import precedence
 from weft.model.mesh import Mesh
 from weft.model.mesh_config import Authorizer, Normalization

@@ -11,7 +11,6 @@ from weft.compile.scope.inputs import (
     ANY_HOST,
     DatagramListener,
     GatewayListener,
-    Guard,
     HttpsChain,
     L4Chain,
     ListenerInput,
@@ -24,6 +23,7 @@ from weft.compile.scope.inputs import (
 from weft.compile.scope.limits import limits, of_connections, of_requests, slots
 from weft.compile.scope.logins import logins, sources, tokens
 from weft.compile.scope.rules import Sight, http_routes, l4_concerns, l4_split, matches_all
+from weft.compile.scope.screening_inputs import Guard
 from weft.compile.scope.secrets import server_tls
 from weft.envoy.names import passed_cluster
 from weft.hostname import matches

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from weft.compile.scope.authorizers import literal, screening
-from weft.compile.scope.inputs import Guard
+from weft.compile.scope.screening_inputs import Guard
 from weft.model.authentication import NO_KEYS, JwtRule, RequestAuthentication
 from weft.model.authorization import AuthorizationPolicy
 from weft.model.guard import is_for

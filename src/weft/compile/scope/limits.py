@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from weft.compile.scope.inputs import Limits
+from weft.compile.scope.screening_inputs import Limits
 from weft.model.guard import is_for
 from weft.model.mesh import Mesh
 from weft.model.rate_limit import RateLimit

@@ -7,7 +7,6 @@ from weft.compile.scope.authorizers import screening
 from weft.compile.scope.guard import authentications, guard
 from weft.compile.scope.inputs import (
     ApplicationInput,
-    Guard,
     HttpProxyListener,
     InboundListener,
     InboundRoutes,
@@ -22,6 +21,7 @@ from weft.compile.scope.inputs import (
 from weft.compile.scope.limits import limits, of_connections, of_requests, slots
 from weft.compile.scope.lookup import Answer, answer, port_asked
 from weft.compile.scope.rules import Sight
+from weft.compile.scope.screening_inputs import Guard
 from weft.compile.scope.secrets import server_tls
 from weft.compile.scope.sidecar import caller, http, opaque_targets
 from weft.envoy.names import HTTP_PROXY_ROUTES, parse_upstream_routes, upstream_routes, vhds_name

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from weft.compile.scope.guard import keyed
-from weft.compile.scope.inputs import Login
+from weft.compile.scope.screening_inputs import Login
 from weft.envoy.names import client_secret, login_cookie, outbound_cluster, secret_sources
 from weft.model.authentication import JwtRule, issuer_host
 from weft.model.guard import is_for
